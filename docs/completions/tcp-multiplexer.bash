@@ -1,0 +1,65 @@
+# bash completion for tcp-multiplexer, written by 'tcp-multiplexer completion bash'
+
+_tcp_multiplexer()
+{
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    COMPREPLY=()
+    case $previous in
+    -p|--applicationProtocol|--protocol)
+        COMPREPLY=($(compgen -W 'echo iso8583 mpu' -- "$current"))
+        return ;;
+    --log-format)
+        COMPREPLY=($(compgen -W 'text json' -- "$current"))
+        return ;;
+    -t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--grace|--keepalive|--max-clients|--max-message|--buffer-requests|--buffer-memory|--client-backlog)
+        return ;;
+    esac
+    local command= index
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        case ${COMP_WORDS[index]} in
+        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--grace|--keepalive|--max-clients|--max-message|--buffer-requests|--buffer-memory|--client-backlog|--log-format)
+            [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
+            ((index++)) ;;
+        =) ((index++)) ;;
+        -*) ;;
+        *)
+            command=${COMP_WORDS[index]}
+            break ;;
+        esac
+    done
+    local flags words=
+    case $command in
+    completion)
+        flags='--help --verbose --debug --log-format'
+        words='bash zsh fish'
+        ;;
+    help)
+        flags='--help --verbose --debug --log-format'
+        words='completion help list server version'
+        ;;
+    list)
+        flags='--help --verbose --debug --log-format'
+        ;;
+    server)
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --grace --keepalive --max-clients --max-message --buffer-requests --buffer-memory --client-backlog --verbose --debug --log-format'
+        ;;
+    version)
+        flags='--help --verbose --debug --log-format'
+        ;;
+    '')
+        flags='--help --version --verbose --debug --log-format'
+        words='completion help list server version'
+        ;;
+    esac
+    if [[ $current == -* ]]; then
+        words=$flags
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+
+complete -F _tcp_multiplexer tcp-multiplexer

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A byte queue in one pooled block.
+ *
+ *     base        head           tail          size
+ *      | consumed  | readable     | writable    |
+ *
+ * Invariants: head <= tail <= size; without a block all are 0; a buffer that has become empty has
+ * given its block back. So an idle connection owns no buffer memory, and a zeroed struct is an
+ * empty buffer. Blocks are powers of two; the pool keeps some of the freed ones, so that the steady
+ * state allocates nothing. Not thread-safe: one pool, one thread.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/span.h"
+
+enum {
+    BUF_BLOCK_MIN = 256,       /* smallest block: most messages of most protocols fit */
+    BUF_CLASSES = 23,          /* 256 bytes to 1 GiB */
+    BUF_KEPT_MAX = 1024 * 1024 /* bytes of freed blocks the pool keeps for reuse */
+};
+
+struct buf_pool {
+    void *kept[BUF_CLASSES]; /* freed blocks, chained through their first word */
+    size_t kept_bytes;
+    size_t used_bytes; /* of all blocks in use */
+};
+
+struct buf {
+    uint8_t *base; /* owns (the block is the pool's again when the buffer is empty) */
+    uint32_t head, tail, size;
+};
+
+/* Frees the kept blocks; all buffers must be empty. */
+void buf_pool_deinit(struct buf_pool *pool);
+
+static inline size_t buf_size(const struct buf *buf)
+{
+    return buf->tail - buf->head;
+}
+
+static inline bool buf_is_empty(const struct buf *buf)
+{
+    return buf->tail == buf->head;
+}
+
+/* Lends the readable bytes; valid until the next call on the same buffer. */
+static inline struct span buf_view(const struct buf *buf)
+{
+    return (struct span){.data = buf->base + buf->head, .size = buf->tail - buf->head};
+}
+
+/* Makes room for `size` more bytes and lends where they go (NULL: no memory, or more than a block
+ * can hold). Write there, then buf_commit as many as were written. A buffer that was empty and is
+ * not committed to must be dropped with buf_consume(buf, 0). */
+uint8_t *buf_reserve(struct buf_pool *pool, struct buf *buf, size_t size) MUST_USE;
+void buf_commit(struct buf *buf, size_t size);
+
+/* Appends a copy. False: no memory; the buffer is as it was. */
+bool buf_append(struct buf_pool *pool, struct buf *buf, struct span bytes) MUST_USE;
+
+/* Drops `size` readable bytes from the front. */
+void buf_consume(struct buf_pool *pool, struct buf *buf, size_t size);
+
+/* Drops readable bytes from the back, so that `size` stay. */
+void buf_truncate(struct buf_pool *pool, struct buf *buf, size_t size);
+
+/* Drops `size` readable bytes from `offset` on. */
+void buf_remove(struct buf_pool *pool, struct buf *buf, size_t offset, size_t size);
+
+/* Drops everything. */
+void buf_clear(struct buf_pool *pool, struct buf *buf);
+
+/* Asserts the invariants. */
+void buf_check(const struct buf *buf);
+
+#endif

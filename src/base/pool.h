@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool of objects of one size.
+ *
+ * Memory comes in slabs as it is needed and goes back when a slab has become empty, one empty slab
+ * being kept: taking and giving an object allocates nothing in the steady state, and a burst does
+ * not stay. Objects are zeroed when taken and filled with a pattern when given back.
+ */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct pool {
+    struct list free_slabs; /* slabs with at least one free object */
+    struct list full_slabs;
+    size_t object_size;
+    uint32_t slab_objects; /* objects in a slab */
+    uint32_t empty_slabs;  /* slabs without an object in use */
+    size_t count;          /* objects in use */
+};
+
+void pool_init(struct pool *pool, size_t object_size);
+
+/* Frees all slabs; every object must have been given back. */
+void pool_deinit(struct pool *pool);
+
+/* A zeroed object, or NULL when there is no memory. */
+void *pool_take(struct pool *pool);
+
+void pool_give(struct pool *pool, void *object);
+
+#endif

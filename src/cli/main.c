@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program: carries out what the command line says (command.h).
+ *
+ * Exit status: 0 done, 1 the system said no, 2 the command line is wrong. Every failure is one line
+ * on standard error.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/completion.h"
+#include "cli/document.h"
+#include "cli/help.h"
+#include "cli/version.h"
+#include "daemon/server.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_VALUE = 2 };
+
+static int fail(int status, const struct error *error)
+{
+    fprintf(stderr, "%s: %s\n", PROGRAM_NAME, error->text);
+    return status;
+}
+
+/* A descriptor 0, 1 or 2 that the parent closed would be given to the first socket, which would
+ * then get what is printed. Its place is taken here, for the direction that is not its own, so that
+ * using it still fails. */
+static void occupy_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+            int taken = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+            assert(taken == fd || taken == -1); /* the lowest free one */
+        }
+    }
+}
+
+static void write_version(FILE *out)
+{
+    fprintf(out, "%s %s (commit %s, %s)\n", PROGRAM_NAME, TCPMUX_VERSION, TCPMUX_COMMIT,
+            TCPMUX_COMPILER);
+}
+
+static int run_server(const struct config *config)
+{
+    struct log log;
+    log_init(&log, STDERR_FILENO, config->verbose || config->debug ? LOG_DEBUG : LOG_INFO,
+             config->log_json ? LOG_JSON : LOG_TEXT);
+    struct error error;
+    switch (server_run(config, &log, &error)) {
+    case SERVER_STOPPED:
+        return EXIT_DONE;
+    case SERVER_BAD_VALUE:
+        return fail(EXIT_BAD_VALUE, &error);
+    case SERVER_FAILED:
+        return fail(EXIT_FAILED, &error);
+    }
+    assert(false);
+    return EXIT_FAILED;
+}
+
+/* What was printed counts as printed only when the system took it. */
+static int finish_output(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return EXIT_DONE;
+    }
+    struct error error;
+    error_set(&error, "standard output: %s", errno != 0 ? strerror(errno) : "cannot be written");
+    return fail(EXIT_FAILED, &error);
+}
+
+int main(int argc, char *argv[])
+{
+    occupy_standard_descriptors();
+    struct command command;
+    struct error error;
+    if (!command_parse(argc, argv, &command, &error)) {
+        return fail(EXIT_BAD_VALUE, &error);
+    }
+    switch (command.kind) {
+    case COMMAND_SERVER:
+        return run_server(&command.config);
+    case COMMAND_COMPLETION:
+        completion_write(stdout, command.choice);
+        break;
+    case COMMAND_DOCUMENT:
+        document_write(stdout, command.choice);
+        break;
+    case COMMAND_HELP:
+        help_write(stdout, command.topic);
+        break;
+    case COMMAND_LIST:
+        list_write(stdout);
+        break;
+    case COMMAND_VERSION:
+        write_version(stdout);
+        break;
+    }
+    return finish_output();
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Defaults, and what belongs together; see config.h.
+ *
+ * The defaults are the texts of the option table, set as if they had been typed: what help shows is
+ * what holds.
+ */
+#include "config/config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/units.h"
+#include "config/option.h"
+
+/* --link-idle with --on-demand, when it is not given. */
+#define ON_DEMAND_LINK_IDLE_NS (30 * NS_PER_S)
+
+enum { PROTOCOLS_MAX = 64 };
+
+void config_init(struct config *config)
+{
+    memset(config, 0, sizeof *config);
+    for (size_t i = 0; i < options_count; i++) {
+        struct error error;
+        if (options[i].fallback != NULL) {
+            bool is_set = option_set(&options[i], options[i].fallback, true, config, &error);
+            assert(is_set); /* the table's own values are within the table's limits */
+        }
+        if (options[i].given_offset != 0) {
+            *((bool *)((char *)config + options[i].given_offset)) = false;
+        }
+    }
+}
+
+static bool check_protocol(const struct config *config, struct error *error)
+{
+    if (protocol_find(config->protocol) != NULL) {
+        return true;
+    }
+    const char *names[PROTOCOLS_MAX];
+    size_t count = protocols_count < PROTOCOLS_MAX ? protocols_count : PROTOCOLS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = protocols[i]->name;
+    }
+    const char *near = nearest_name(config->protocol, names, count);
+    if (near != NULL) {
+        error_set(error,
+                  "unknown protocol '%s', did you mean '%s'? 'tcp-multiplexer list' shows all",
+                  config->protocol, near);
+    } else {
+        error_set(error, "unknown protocol '%s', 'tcp-multiplexer list' shows all",
+                  config->protocol);
+    }
+    return false;
+}
+
+static bool check_policy(const struct config *config, struct error *error)
+{
+    if (config->hold && config->on_demand) {
+        error_set(error, "'--hold' and '--on-demand' exclude each other, choose one");
+        return false;
+    }
+    return true;
+}
+
+static bool check_times(const struct config *config, struct error *error)
+{
+    if (config->retry_delay_ns > config->retry_delay_max_ns) {
+        char delay[48], maximum[48];
+        error_set(error,
+                  "'--retry-delay' of %s is longer than '--retry-delay-max' of %s, raise that too",
+                  duration_format(config->retry_delay_ns, delay, sizeof delay),
+                  duration_format(config->retry_delay_max_ns, maximum, sizeof maximum));
+        return false;
+    }
+    return true;
+}
+
+/* A part of the memory cannot be larger than all of it. */
+static bool check_part(const struct config *config, const char *name, uint64_t bytes,
+                       struct error *error)
+{
+    if (bytes > config->buffer_memory_bytes) {
+        char part[48], all[48];
+        error_set(error, "'--%s' of %s is larger than '--buffer-memory' of %s, raise that too",
+                  name, size_format(bytes, part, sizeof part),
+                  size_format(config->buffer_memory_bytes, all, sizeof all));
+        return false;
+    }
+    return true;
+}
+
+bool config_check(struct config *config, struct error *error)
+{
+    if (!check_protocol(config, error) || !check_policy(config, error) ||
+        !check_times(config, error) ||
+        !check_part(config, "max-message", config->max_message_bytes, error) ||
+        !check_part(config, "buffer-requests", config->buffer_requests_bytes, error) ||
+        !check_part(config, "client-backlog", config->client_backlog_bytes, error)) {
+        return false;
+    }
+    if (config->on_demand && !config->link_idle_given) {
+        config->link_idle_ns = ON_DEMAND_LINK_IDLE_NS;
+    }
+    return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration of a run: plain structs, filled from the option table (option.h).
+ *
+ * Every text is a copy owned by the config. Values are checked where they are set (option_set),
+ * their combination by config_check. Addresses stay text here: `net` parses them (config knows no
+ * sockets), and the daemon does so before anything is opened.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "protocol/protocol.h"
+
+enum { CONFIG_LISTEN_MAX = 64, CONFIG_TEXT_MAX = 320 };
+
+struct config {
+    /* the route */
+    char protocol[32];
+    char target[CONFIG_TEXT_MAX];
+    char listen[CONFIG_LISTEN_MAX][CONFIG_TEXT_MAX];
+    uint32_t listen_count;
+    char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
+    bool on_demand;
+    bool hold;
+
+    /* times, nanoseconds; see mux/mux.h */
+    uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,
+        wait_timeout_ns, timeout_ns, write_timeout_ns, delay_ns, gap_ns, retry_delay_ns,
+        retry_delay_max_ns, link_idle_ns, grace_ns, keepalive_ns;
+    bool link_idle_given; /* its default depends on on_demand */
+
+    /* limits, bytes where they end so */
+    uint64_t max_clients;
+    uint64_t max_message_bytes, buffer_requests_bytes, buffer_memory_bytes, client_backlog_bytes;
+
+    /* logs */
+    bool verbose, debug;
+    bool log_json;
+};
+
+/* The defaults of the option table. */
+void config_init(struct config *config);
+
+/* What belongs together: --hold without --on-demand, --retry-delay not over its maximum, ... Fills
+ * in the defaults that depend on other options. */
+bool config_check(struct config *config, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows of the option table; see option.h.
+ *
+ * The canonical names are those of the Go program where it has the option, so that its command
+ * lines work unchanged; the other spelling is an alias. Order is the order of help within a group.
+ *
+ * Limits of values: a time that must run has at least 1 ms, one that may be off allows 0, and none
+ * is longer than a year. Sizes end where a buffer's block would (base/buf.h: 1 GiB) or well before.
+ */
+#include <assert.h>
+
+#include "base/units.h"
+#include "config/option.h"
+
+#define AT(member)       offsetof(struct config, member)
+#define CAPACITY(member) sizeof(((struct config *)NULL)->member)
+
+#define YEAR_NS (NS_PER_S * 3600 * 24 * 365)
+
+/* The kernel takes at most 32767 s; shorter than 1 s it cannot count. */
+#define KEEPALIVE_NS_MAX (NS_PER_S * 3600 * 9)
+
+/* clang-format off */
+#define FLAG(name_, member) \
+    .name = (name_), .type = OPTION_FLAG, .offset = AT(member)
+#define TEXT(name_, member, value_) \
+    .name = (name_), .type = OPTION_TEXT, .offset = AT(member), .capacity = CAPACITY(member), \
+    .value_name = (value_)
+#define DURATION(name_, member, fallback_) \
+    .name = (name_), .type = OPTION_DURATION, .group = GROUP_TIME, .offset = AT(member), \
+    .fallback = (fallback_), .maximum = YEAR_NS, .value_name = "duration"
+#define SIZE(name_, member, fallback_) \
+    .name = (name_), .type = OPTION_SIZE, .group = GROUP_LIMIT, .offset = AT(member), \
+    .fallback = (fallback_), .value_name = "size"
+/* clang-format on */
+
+const struct option options[] = {
+    {TEXT("applicationProtocol", protocol, "string"), .aliases = {"protocol"}, .letter = 'p',
+     .group = GROUP_ROUTE, .fallback = "echo",
+     .sentence = "the application protocol that clients and target speak; \"tcp-multiplexer list\" "
+                 "shows all"},
+    {TEXT("targetServer", target, "address"), .aliases = {"target"}, .letter = 't',
+     .group = GROUP_ROUTE, .fallback = "127.0.0.1:1234",
+     .sentence = "the target that is shared: HOST:PORT, [IPV6]:PORT or unix:/path"},
+    {.name = "listen",
+     .letter = 'l',
+     .type = OPTION_LIST,
+     .group = GROUP_ROUTE,
+     .offset = AT(listen),
+     .capacity = CONFIG_TEXT_MAX,
+     .count_offset = AT(listen_count),
+     .fallback = "8000",
+     .maximum = CONFIG_LISTEN_MAX,
+     .value_name = "address",
+     .sentence =
+         "where clients connect, may be given several times: PORT, HOST:PORT, [IPV6]:PORT or "
+         "unix:/path; port 0 lets the kernel choose"},
+    {TEXT("source", source, "address"), .group = GROUP_ROUTE,
+     .sentence =
+         "the local address from which the target is connected; otherwise the system chooses"},
+    {FLAG("on-demand", on_demand), .group = GROUP_ROUTE,
+     .sentence = "connect to the target only while there are requests for it; see --link-idle"},
+    {FLAG("hold", hold), .group = GROUP_ROUTE,
+     .sentence =
+         "stay connected: when the target closes an idle connection, open the next at once instead "
+         "of with the next request"},
+
+    {DURATION("client-timeout", client_timeout_ns, "60s"), .minimum = NS_PER_MS,
+     .sentence = "close a client that falls silent inside a request for this long"},
+    {DURATION("idle-timeout", idle_timeout_ns, "0"), .minimum = NS_PER_MS, .zero_is_off = true,
+     .sentence = "close a client that has had no request under way for this long; 0 is never"},
+    {DURATION("connect-timeout", connect_timeout_ns, "3s"), .minimum = NS_PER_MS,
+     .sentence = "how long connecting may take, for each address of the target"},
+    {DURATION("queue-timeout", queue_timeout_ns, "5s"), .minimum = NS_PER_MS,
+     .sentence = "how long a request waits while there is no usable connection to the target"},
+    {DURATION("wait-timeout", wait_timeout_ns, "60s"), .minimum = NS_PER_MS,
+     .sentence = "how long a request waits in all before it is sent, whatever it waits for"},
+    {DURATION("timeout", timeout_ns, "60s"), .minimum = NS_PER_MS,
+     .sentence =
+         "how long the target may take, from the first byte of a request sent to the end of its "
+         "response; in a streamed body, the longest silence"},
+    {DURATION("write-timeout", write_timeout_ns, "10s"), .minimum = NS_PER_MS,
+     .sentence =
+         "close a client that has more than --client-backlog of responses to take and takes less "
+         "than 64 KiB in this time"},
+    {DURATION("delay", delay_ns, "0"),
+     .sentence = "pause between connecting to the target and the first request"},
+    {DURATION("gap", gap_ns, "0"),
+     .sentence =
+         "shortest silence on a connection to the target before the next request; one request is "
+         "under way at a time"},
+    {DURATION("retry-delay", retry_delay_ns, "1s"), .aliases = {"retryDelay"}, .minimum = NS_PER_MS,
+     .sentence = "pause before connecting to the target again; doubles with each failure"},
+    {DURATION("retry-delay-max", retry_delay_max_ns, "30s"), .minimum = NS_PER_MS,
+     .sentence = "what the doubled --retry-delay does not exceed"},
+    {DURATION("link-idle", link_idle_ns, "0"), .given_offset = AT(link_idle_given),
+     .minimum = NS_PER_MS, .zero_is_off = true,
+     .sentence =
+         "close a connection to the target that no request has used for this long; 0 keeps it, and "
+         "with --on-demand it is 30s unless given"},
+    {DURATION("grace", grace_ns, "10s"),
+     .sentence = "how long requests already received are still served after the signal to stop"},
+    {.name = "keepalive",
+     .type = OPTION_DURATION,
+     .group = GROUP_TIME,
+     .offset = AT(keepalive_ns),
+     .fallback = "60s",
+     .minimum = NS_PER_S,
+     .maximum = KEEPALIVE_NS_MAX,
+     .zero_is_off = true,
+     .value_name = "duration",
+     .sentence = "silence after which the system probes whether a client or the target is still "
+                 "there; 0 is "
+                 "never"},
+
+    {.name = "max-clients",
+     .type = OPTION_COUNT,
+     .group = GROUP_LIMIT,
+     .offset = AT(max_clients),
+     .fallback = "10000",
+     .minimum = 1,
+     .maximum = 1000000,
+     .value_name = "count",
+     .sentence = "clients connected at a time"},
+    {SIZE("max-message", max_message_bytes, "1MiB"), .minimum = 1, .maximum = 256 * MIB,
+     .sentence = "largest request or response"},
+    {SIZE("buffer-requests", buffer_requests_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
+     .sentence =
+         "how much of a streamed request is gathered before it takes a connection to the target"},
+    {SIZE("buffer-memory", buffer_memory_bytes, "64MiB"), .minimum = 4 * KIB, .maximum = 1024 * GIB,
+     .sentence = "memory for all unfinished and queued requests and responses"},
+    {SIZE("client-backlog", client_backlog_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
+     .sentence =
+         "queued requests of one client after which it is not read for a while, and undelivered "
+         "responses to it after which --write-timeout counts"},
+
+    {FLAG("verbose", verbose), .letter = 'v', .group = GROUP_GLOBAL,
+     .sentence = "log every request and response in one line"},
+    {FLAG("debug", debug), .letter = 'd', .group = GROUP_GLOBAL,
+     .sentence = "log the bytes of every message too; they may hold secrets"},
+    {.name = "log-format",
+     .type = OPTION_CHOICE,
+     .group = GROUP_GLOBAL,
+     .offset = AT(log_json),
+     .fallback = "text",
+     .choices = {"text", "json"},
+     .value_name = "format",
+     .sentence = "how log lines are written, text or json"},
+};
+const size_t options_count = ARRAY_COUNT(options);
+
+static_assert(ARRAY_COUNT(options) <= OPTIONS_MAX, "tables over the options have room for all");

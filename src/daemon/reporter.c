@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events to lines: one function per event, chosen in reporter_event.
+ *
+ * A failing connect is one line, written when the attempt is over (MUX_LINK_RETRY) and both the
+ * cause and the pause are known; MUX_LINK_FAILED of a single address only leaves its reason for
+ * that line. After a failure, attempts are announced at debug until one succeeds, which then says
+ * how many failed.
+ */
+#include "daemon/reporter.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/duration.h"
+#include "base/units.h"
+
+#define REPEAT_INTERVAL_NS (10 * NS_PER_S)
+
+enum {
+    DUMP_BYTES_MAX = 4096, /* of one message; enough for all but bulk */
+    NAMES_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 8,
+};
+
+/* ---- pieces of lines ---- */
+
+/* Whether a warning may be written now; otherwise it is counted. */
+static bool may_warn(struct log_limit *limit, uint64_t *held)
+{
+    return log_limit_pass(limit, engine_now(), REPEAT_INTERVAL_NS, held);
+}
+
+static void add_held(struct log_line *line, uint64_t held)
+{
+    if (held > 0) {
+        log_line_number(line, "held", held);
+    }
+}
+
+/* Cut to three digits: what a person reads of a measured time. */
+static uint64_t readable_ns(uint64_t ns)
+{
+    uint64_t unit = 1;
+    while (ns / unit >= 1000) {
+        unit *= 10;
+    }
+    return ns / unit * unit;
+}
+
+/* Until the next attempt; TIME_NEVER: none is planned before somebody asks. */
+static void add_pause(struct log_line *line, uint64_t ns)
+{
+    if (ns != TIME_NEVER) {
+        log_line_duration(line, "retry_in", readable_ns(ns));
+    }
+}
+
+/* `LEFT <-> RIGHT`: a client before the listening address, our end of a link before the target. */
+static void format_names(bool is_link, const struct address *local, const struct address *remote,
+                         char *text, size_t capacity)
+{
+    char local_text[ADDRESS_TEXT_MAX], remote_text[ADDRESS_TEXT_MAX];
+    address_format(local, local_text, sizeof(local_text));
+    address_format(remote, remote_text, sizeof(remote_text));
+    snprintf(text, capacity, "%s <-> %s", is_link ? local_text : remote_text,
+             is_link ? remote_text : local_text);
+}
+
+/* The names of a live connection; without them, what it is. */
+static void find_names(const struct reporter *reporter, mux_id id, char *text, size_t capacity)
+{
+    struct address local, remote;
+    if (reporter->route != NULL && engine_names(reporter->route, id, &local, &remote)) {
+        format_names(mux_id_is_link(id), &local, &remote, text, capacity);
+    } else {
+        snprintf(text, capacity, "%s", mux_id_is_link(id) ? "target connection" : "client");
+    }
+}
+
+/* `#3`, or `nobody` for a response whose client has gone. */
+static void format_client(uint64_t client, char *text, size_t capacity)
+{
+    if (client == 0) {
+        snprintf(text, capacity, "nobody");
+    } else {
+        snprintf(text, capacity, "#%llu", (unsigned long long)client);
+    }
+}
+
+/* ---- clients ---- */
+
+static void client_opened(struct reporter *reporter, const struct mux_event *event)
+{
+    const struct engine_origin *origin = event->origin;
+    assert(origin != NULL);
+    char names[NAMES_TEXT_MAX];
+    format_names(false, origin->local, origin->remote, names, sizeof(names));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_INFO, "client_opened", "#%llu: %s",
+                   (unsigned long long)event->client, names);
+    log_line_number(&line, "client", event->client);
+    log_line_end(&line);
+}
+
+static void client_closed(struct reporter *reporter, const struct mux_event *event)
+{
+    uint64_t held = 0;
+    bool warns =
+        reason_is_fault(event->reason) && may_warn(&reporter->client_closed[event->reason], &held);
+    char names[NAMES_TEXT_MAX];
+    find_names(reporter, event->client_id, names, sizeof(names));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_INFO, "client_closed", "closed %s",
+                   names);
+    log_line_number(&line, "client", event->client);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    add_held(&line, held);
+    log_line_end(&line);
+}
+
+/* ---- links ---- */
+
+static void link_connecting(struct reporter *reporter, const struct mux_event *event)
+{
+    reporter->failed_reason = REASON_NONE;
+    reporter->failed_address[0] = '\0';
+    struct log_line line;
+    log_line_begin(&line, reporter->log, reporter->failures == 0 ? LOG_INFO : LOG_DEBUG,
+                   "link_connecting", "creating target connection");
+    log_line_text(&line, "target", reporter->target);
+    log_line_number(&line, "link", event->link);
+    log_line_end(&line);
+}
+
+static void link_up(struct reporter *reporter, const struct mux_event *event)
+{
+    const struct engine_origin *origin = event->origin;
+    assert(origin != NULL);
+    char names[NAMES_TEXT_MAX];
+    format_names(true, origin->local, origin->remote, names, sizeof(names));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_INFO, "link_up", "new target connection %s", names);
+    log_line_number(&line, "link", event->link);
+    if (reporter->failures > 0) {
+        log_line_number(&line, "failures", reporter->failures);
+    }
+    log_line_end(&line);
+    reporter->failures = 0;
+    reporter->failed_reason = REASON_NONE;
+}
+
+/* One address failed: another may still do. */
+static void link_failed(struct reporter *reporter, const struct mux_event *event)
+{
+    struct address local, remote;
+    reporter->failed_reason = event->reason;
+    reporter->failed_address[0] = '\0';
+    if (reporter->route != NULL && event->reason != REASON_UNRESOLVED &&
+        engine_names(reporter->route, event->link_id, &local, &remote)) {
+        address_format(&remote, reporter->failed_address, sizeof(reporter->failed_address));
+    }
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "address_failed", "cannot connect to %s: %s",
+                   reporter->failed_address[0] != '\0' ? reporter->failed_address
+                                                       : reporter->target,
+                   reason_sentence(event->reason));
+    log_line_number(&line, "link", event->link);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    log_line_end(&line);
+}
+
+static void connect_failed(struct reporter *reporter, const struct mux_event *event)
+{
+    reporter->failures++;
+    uint64_t held = 0;
+    if (!may_warn(&reporter->connect_failed, &held)) {
+        return;
+    }
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_WARN, "connect_failed", "cannot connect to %s: %s",
+                   reporter->target, reason_sentence(reporter->failed_reason));
+    if (reporter->failed_address[0] != '\0') {
+        log_line_text(&line, "address", reporter->failed_address);
+    }
+    log_line_text(&line, "reason", reason_text(reporter->failed_reason));
+    add_pause(&line, event->ns);
+    log_line_number(&line, "failures", reporter->failures);
+    add_held(&line, held);
+    log_line_end(&line);
+}
+
+static void link_retry(struct reporter *reporter, const struct mux_event *event)
+{
+    if (reporter->failed_reason != REASON_NONE) {
+        connect_failed(reporter, event);
+        return;
+    }
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "link_retry",
+                   "the next attempt to connect waits");
+    add_pause(&line, event->ns);
+    log_line_end(&line);
+}
+
+static void link_lost(struct reporter *reporter, const struct mux_event *event)
+{
+    uint64_t held = 0;
+    bool warns =
+        reason_is_fault(event->reason) && may_warn(&reporter->link_closed[event->reason], &held);
+    char names[NAMES_TEXT_MAX];
+    find_names(reporter, event->link_id, names, sizeof(names));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_INFO, "link_closed", "closed %s",
+                   names);
+    log_line_number(&line, "link", event->link);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    add_held(&line, held);
+    log_line_end(&line);
+}
+
+/* The line at info was written when the link was given up; its slot at the target is free from
+ * here. */
+static void link_closed(struct reporter *reporter, const struct mux_event *event)
+{
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "link_gone", "link %llu is gone",
+                   (unsigned long long)event->link);
+    log_line_number(&line, "link", event->link);
+    log_line_end(&line);
+}
+
+static void stray(struct reporter *reporter, const struct mux_event *event)
+{
+    uint64_t held = 0;
+    if (!may_warn(&reporter->stray, &held)) {
+        return;
+    }
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_WARN, "stray", "%s",
+                   reason_sentence(REASON_TARGET_STRAY));
+    log_line_number(&line, "link", event->link);
+    log_line_number(&line, "bytes", event->bytes.size);
+    add_held(&line, held);
+    log_line_end(&line);
+}
+
+/* ---- messages, with --verbose ---- */
+
+static void add_message(struct log_line *line, const struct mux_event *event, const char *time_key)
+{
+    if (event->client != 0) {
+        log_line_number(line, "client", event->client);
+    }
+    log_line_number(line, "link", event->link);
+    log_line_number(line, "exchange", event->exchange);
+    log_line_number(line, "bytes", event->bytes.size);
+    log_line_duration(line, time_key, readable_ns(event->ns));
+}
+
+static void dump(const struct reporter *reporter, struct span bytes)
+{
+    if (reporter->dump && bytes.size > 0) {
+        log_dump(reporter->log, bytes, DUMP_BYTES_MAX);
+    }
+}
+
+static void request_taken(struct reporter *reporter, const struct mux_event *event)
+{
+    if (!log_wants(reporter->log, LOG_DEBUG)) {
+        return;
+    }
+    char client[32], message[DESCRIBE_BYTES_MAX];
+    format_client(event->client, client, sizeof(client));
+    reporter->protocol->describe(TO_TARGET, event->bytes, message, sizeof(message));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "request", "%s -> link %llu: request %s",
+                   client, (unsigned long long)event->link, message);
+    add_message(&line, event, "waited");
+    log_line_end(&line);
+    dump(reporter, event->bytes);
+}
+
+static void response(struct reporter *reporter, const struct mux_event *event)
+{
+    if (!log_wants(reporter->log, LOG_DEBUG)) {
+        return;
+    }
+    char client[32], message[DESCRIBE_BYTES_MAX];
+    format_client(event->client, client, sizeof(client));
+    reporter->protocol->describe(TO_CLIENT, event->bytes, message, sizeof(message));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "response", "link %llu -> %s: response %s",
+                   (unsigned long long)event->link, client, message);
+    add_message(&line, event, "took");
+    log_line_end(&line);
+    dump(reporter, event->bytes);
+}
+
+/* ---- exchanges ---- */
+
+/* A client that is told nothing is closed, and the line of its end has the reason. */
+static void error_reply(struct reporter *reporter, const struct mux_event *event)
+{
+    uint64_t held = 0;
+    if (event->bytes.size == 0) {
+        return;
+    }
+    bool warns =
+        reason_is_fault(event->reason) && may_warn(&reporter->error_reply[event->reason], &held);
+    struct log_line line;
+    log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_DEBUG, "error_reply",
+                   "#%llu: answered with an error: %s", (unsigned long long)event->client,
+                   reason_sentence(event->reason));
+    log_line_number(&line, "client", event->client);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    add_held(&line, held);
+    log_line_end(&line);
+    if (log_wants(reporter->log, LOG_DEBUG)) {
+        dump(reporter, event->bytes);
+    }
+}
+
+static void exchange_ended(struct reporter *reporter, const struct mux_event *event)
+{
+    if (event->reason == REASON_NONE) {
+        return;
+    }
+    char client[32];
+    format_client(event->client, client, sizeof(client));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "exchange_failed", "%s: not answered: %s",
+                   client, reason_sentence(event->reason));
+    log_line_number(&line, "exchange", event->exchange);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    log_line_end(&line);
+}
+
+static void resent(struct reporter *reporter, const struct mux_event *event)
+{
+    char client[32];
+    format_client(event->client, client, sizeof(client));
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "resent", "%s: its request goes out again: %s",
+                   client, reason_sentence(event->reason));
+    log_line_number(&line, "exchange", event->exchange);
+    log_line_text(&line, "reason", reason_text(event->reason));
+    log_line_end(&line);
+}
+
+static void memory_spent(struct reporter *reporter)
+{
+    uint64_t held = 0;
+    if (!may_warn(&reporter->memory, &held)) {
+        return;
+    }
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_WARN, "memory_spent", "%s",
+                   reason_sentence(REASON_MEMORY));
+    add_held(&line, held);
+    log_line_end(&line);
+}
+
+void reporter_event(void *context, const struct mux_event *event)
+{
+    struct reporter *reporter = context;
+    switch (event->kind) {
+    case MUX_CLIENT_OPENED:
+        client_opened(reporter, event);
+        break;
+    case MUX_CLIENT_CLOSED:
+        client_closed(reporter, event);
+        break;
+    case MUX_LINK_CONNECTING:
+        link_connecting(reporter, event);
+        break;
+    case MUX_LINK_UP:
+        link_up(reporter, event);
+        break;
+    case MUX_LINK_FAILED:
+        link_failed(reporter, event);
+        break;
+    case MUX_LINK_RETRY:
+        link_retry(reporter, event);
+        break;
+    case MUX_LINK_LOST:
+        link_lost(reporter, event);
+        break;
+    case MUX_LINK_CLOSED:
+        link_closed(reporter, event);
+        break;
+    case MUX_REQUEST:
+        break; /* its line comes when it is taken, or when it ends untaken */
+    case MUX_REQUEST_TAKEN:
+        request_taken(reporter, event);
+        break;
+    case MUX_RESPONSE:
+        response(reporter, event);
+        break;
+    case MUX_ERROR_REPLY:
+        error_reply(reporter, event);
+        break;
+    case MUX_EXCHANGE_ENDED:
+        exchange_ended(reporter, event);
+        break;
+    case MUX_RESENT:
+        resent(reporter, event);
+        break;
+    case MUX_STRAY:
+        stray(reporter, event);
+        break;
+    case MUX_PAUSED:
+        memory_spent(reporter);
+        break;
+    }
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* The invariants of the core, asserted over everything it holds. Tests and the simulator call this
+ * after every step; it changes nothing. */
+#include <assert.h>
+
+#include "mux/state.h"
+
+static uint32_t list_count(const struct list *head)
+{
+    uint32_t count = 0;
+    for (struct list *node = list_first(head); node != NULL; node = list_next(head, node)) {
+        assert(node->next->prev == node);
+        count++;
+    }
+    return count;
+}
+
+static void check_deadline(const struct mux *mux, const struct timer *timer, uint64_t at)
+{
+    assert(heap_at(&mux->heap, &timer->item) <= at); /* may be early, never late */
+}
+
+static void check_client_exchanges(const struct mux *mux, const struct client *client)
+{
+    uint32_t count = 0;
+    uint32_t on_link = 0;
+    uint64_t in_end = client->in_begin;
+    uint64_t serial = 0;
+    for (struct list *node = list_first(&client->exchanges); node != NULL;
+         node = list_next(&client->exchanges, node)) {
+        const struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
+        assert(exchange->client == client);
+        assert(exchange->serial > serial); /* in the order asked */
+        serial = exchange->serial;
+        count++;
+        on_link += exchange->state == EXCHANGE_TAKEN;
+        assert((exchange->state == EXCHANGE_TAKEN) == (exchange->link != NULL));
+        assert(exchange->state != EXCHANGE_WAITING || exchange->holds_bytes);
+        assert(!exchange->holds_bytes || exchange->in_begin >= in_end);
+        if (exchange->holds_bytes) {
+            in_end = exchange->in_begin + exchange->in_size;
+        }
+    }
+    assert(in_end <= client->in_begin + client->framed);
+    assert(count == client->exchanges_count);
+    assert(on_link == client->on_link);
+    assert(on_link <= mux->options.in_flight_max);
+    /* A failed exchange at the front would have been answered. */
+    struct list *first = list_first(&client->exchanges);
+    assert(first == NULL ||
+           LIST_ENTRY(first, struct exchange, client_node)->state != EXCHANGE_FAILED);
+}
+
+static void check_client(const struct mux *mux, const struct client *client)
+{
+    bool served = client->state == CLIENT_OPEN || client->state == CLIENT_FINISHED;
+    buf_check(&client->in);
+    buf_check(&client->out);
+    assert(client->framed <= buf_size(&client->in));
+    assert(served || (client->exchanges_count == 0 && buf_is_empty(&client->in)));
+    assert(client->state != CLIENT_LINGERING || buf_is_empty(&client->out));
+    assert(client->state != CLIENT_CLOSING || buf_is_empty(&client->out));
+    assert(client->state != CLIENT_CLOSING || list_is_linked(&client->changed) ||
+           client->reason != REASON_NONE);
+    assert(!client->partial || client->state == CLIENT_OPEN);
+    assert((client->partial || client->slow) == list_is_linked(&client->stalled));
+    assert(turn_is_due(mux, client) == list_is_linked(&client->turn));
+    /* Nothing left to do is done: a finished client without exchanges is on its way out. */
+    assert(client->state != CLIENT_FINISHED || client->exchanges_count > 0);
+    check_client_exchanges(mux, client);
+    check_deadline(mux, &client->timer, client_deadline(mux, client));
+}
+
+static void check_link(const struct mux *mux, const struct link *link)
+{
+    buf_check(&link->in);
+    buf_check(&link->out);
+    assert(list_count(&link->exchanges) == link->exchanges_count);
+    assert(link->exchanges_count <= mux->options.in_flight_max);
+    assert(link->state == LINK_UP || link->exchanges_count == 0);
+    assert(link->state == LINK_UP || (buf_is_empty(&link->in) && buf_is_empty(&link->out)));
+    uint64_t position = 0;
+    for (struct list *node = list_first(&link->exchanges); node != NULL;
+         node = list_next(&link->exchanges, node)) {
+        const struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
+        assert(exchange->state == EXCHANGE_TAKEN);
+        assert(exchange->link == link);
+        assert(exchange->out_begin >= position);
+        assert(exchange->out_end > exchange->out_begin);
+        position = exchange->out_end;
+        assert((exchange->sent_ns == TIME_NEVER) == (link->written <= exchange->out_begin));
+    }
+    assert(position <= link->written + buf_size(&link->out));
+    /* Unsent bytes belong to somebody: never half a message followed by another's. */
+    assert(buf_is_empty(&link->out) || position == link->written + buf_size(&link->out));
+    check_deadline(mux, &link->timer, link_deadline(mux, link));
+}
+
+static void check_waiting(const struct mux *mux)
+{
+    uint64_t serial = 0;
+    for (struct list *node = list_first(&mux->waiting); node != NULL;
+         node = list_next(&mux->waiting, node)) {
+        const struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
+        assert(exchange->state == EXCHANGE_WAITING);
+        assert(exchange->client != NULL);
+        assert(exchange->serial > serial);
+        serial = exchange->serial;
+    }
+    check_deadline(mux, &mux->timer, waiting_deadline(mux));
+    if (!mux->schedule_wanted) {
+        check_deadline(mux, &mux->timer, dial_deadline(mux));
+    }
+    check_deadline(mux, &mux->timer, mux->grace_at_ns);
+}
+
+void mux_check(const struct mux *mux)
+{
+    uint32_t clients = 0;
+    uint32_t refused = 0;
+    uint32_t turns = 0;
+    for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
+        const struct client *client = table_at(mux, slot);
+        if (client->state == CLIENT_FREE) {
+            continue;
+        }
+        clients++;
+        refused += client->refused;
+        turns += list_is_linked(&client->turn);
+        check_client(mux, client);
+    }
+    uint32_t links = 0;
+    uint32_t usable = 0;
+    uint32_t in_flight = 0;
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        const struct link *link = &mux->links[slot];
+        links += link->state != LINK_FREE;
+        usable += link_is_usable(link);
+        in_flight += link->exchanges_count;
+        check_link(mux, link);
+    }
+    assert(clients == mux->clients_count);
+    assert(refused == mux->refused_count);
+    assert(clients - refused == mux->counters.clients);
+    assert(clients - refused <= mux->options.clients_max);
+    assert(turns == list_count(&mux->turns));
+    assert(links == mux->links_count);
+    assert(usable == mux->usable_count);
+    assert((usable == 0) == (mux->outage_from_ns != TIME_NEVER));
+    assert(in_flight == mux->counters.in_flight);
+    assert(list_count(&mux->waiting) == mux->counters.waiting);
+    check_waiting(mux);
+    heap_check(&mux->heap);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An exchange, from queue to end.
+ *
+ *     WAITING ──take──► TAKEN ──(response ends, or sent and nothing expected)──► finished
+ *        ▲                │
+ *        └────return──────┤ (link broke, nothing written; or re-sendable)
+ *                         ├──fail──► FAILED ──(its turn in the client's order: error reply)──►
+ * finished WAITING ──fail──────┘
+ *
+ * An exchange stands in its client's queue from the first to the last, unless the client goes: then
+ * it is finished at once (nothing of it was written), or becomes an orphan, which only its link
+ * knows.
+ *
+ * The request's bytes stay in the client's buffer as long as they may be needed again: until the
+ * first is written, for a re-sendable request until the first response byte. What is on the link is
+ * a copy.
+ */
+#include <assert.h>
+
+#include "mux/state.h"
+
+struct exchange *exchange_first(const struct list *head)
+{
+    struct list *node = list_first(head);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
+}
+
+struct exchange *exchange_next_waiting(const struct client *client)
+{
+    /* At most in_flight_max exchanges on a link, and failed ones behind those, stand before it. */
+    for (struct list *node = list_first(&client->exchanges); node != NULL;
+         node = list_next(&client->exchanges, node)) {
+        struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
+        if (exchange->state == EXCHANGE_WAITING) {
+            return exchange;
+        }
+    }
+    return NULL;
+}
+
+static void report(struct mux *mux, enum mux_event_kind kind, const struct exchange *exchange,
+                   enum mux_reason reason, struct span bytes, uint64_t ns)
+{
+    if (!is_observed(mux, kind)) {
+        return;
+    }
+    struct mux_event event = {
+        .kind = kind, .reason = reason, .exchange = exchange->serial, .bytes = bytes, .ns = ns};
+    if (exchange->client != NULL) {
+        event.client_id = client_id(exchange->client);
+        event.client = exchange->client->serial;
+    }
+    if (exchange->link != NULL) {
+        event.link_id = link_id(exchange->link);
+        event.link = exchange->link->serial;
+    }
+    observe(mux, event);
+}
+
+/* ---- queueing ---- */
+
+static struct exchange *append(struct mux *mux, struct client *client)
+{
+    struct exchange *exchange = pool_take(&mux->exchange_pool);
+    if (exchange == NULL) {
+        return NULL;
+    }
+    exchange->serial = ++mux->exchange_serial;
+    exchange->client = client;
+    exchange->arrived_ns = mux->now_ns;
+    exchange->arrived_outage_ns = outage_clock(mux);
+    exchange->sent_ns = TIME_NEVER;
+    exchange->in_begin = client->in_begin + client->framed;
+    list_push_back(&client->exchanges, &exchange->client_node);
+    client->exchanges_count++;
+    return exchange;
+}
+
+bool exchange_queue(struct mux *mux, struct client *client, size_t size,
+                    const struct request *request)
+{
+    struct span bytes = {.data = client->in.base + client->in.head + client->framed, .size = size};
+    struct exchange *exchange = append(mux, client);
+    if (exchange == NULL) {
+        return false;
+    }
+    exchange->state = EXCHANGE_WAITING;
+    exchange->request = *request;
+    exchange->in_size = (uint32_t)size;
+    exchange->holds_bytes = true;
+    client->framed += (uint32_t)size;
+    list_push_back(&mux->waiting, &exchange->node);
+    mux->counters.waiting++;
+    mux->counters.requests++;
+    if (list_first(&mux->waiting) == &exchange->node) {
+        timer_arm(mux, &mux->timer, waiting_deadline(mux));
+    }
+    report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
+    return true;
+}
+
+bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason)
+{
+    struct exchange *exchange = append(mux, client);
+    if (exchange == NULL) {
+        return false;
+    }
+    exchange->state = EXCHANGE_FAILED;
+    exchange->reason = reason;
+    return true;
+}
+
+/* ---- leaving where it stands ---- */
+
+static void leave_waiting(struct mux *mux, struct exchange *exchange)
+{
+    assert(exchange->state == EXCHANGE_WAITING);
+    list_remove(&exchange->node);
+    mux->counters.waiting--;
+}
+
+static void leave_link(struct mux *mux, struct exchange *exchange)
+{
+    assert(exchange->state == EXCHANGE_TAKEN);
+    struct link *link = exchange->link;
+    bool oldest = list_first(&link->exchanges) == &exchange->node;
+    list_remove(&exchange->node);
+    link->exchanges_count--;
+    mux->counters.in_flight--;
+    exchange->link = NULL;
+    if (exchange->client != NULL) {
+        exchange->client->on_link--;
+    }
+    if (oldest) {
+        link->head_ns = mux->now_ns;
+    }
+    mux->schedule_wanted = true;
+    link_touch(mux, link);
+}
+
+static void leave(struct mux *mux, struct exchange *exchange)
+{
+    switch (exchange->state) {
+    case EXCHANGE_WAITING:
+        leave_waiting(mux, exchange);
+        break;
+    case EXCHANGE_TAKEN:
+        leave_link(mux, exchange);
+        break;
+    case EXCHANGE_FAILED:
+        break;
+    }
+}
+
+static void leave_client(struct exchange *exchange)
+{
+    list_remove(&exchange->client_node);
+    exchange->client->exchanges_count--;
+    exchange->client = NULL;
+}
+
+void exchange_release_bytes(struct mux *mux, struct exchange *exchange)
+{
+    if (!exchange->holds_bytes) {
+        return;
+    }
+    exchange->holds_bytes = false;
+    client_settle(mux, exchange->client);
+}
+
+/* ---- on a link ---- */
+
+static bool write_request(struct mux *mux, struct exchange *exchange, struct link *link,
+                          struct span bytes)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    if (protocol->edit == NULL) {
+        return buf_append(&mux->link_bufs, &link->out, bytes);
+    }
+    uint8_t *space = buf_reserve(&mux->link_bufs, &link->out, bytes.size + EDIT_GROWTH_MAX);
+    if (space == NULL) {
+        return false;
+    }
+    size_t size = protocol->edit(&mux->options.settings, TO_TARGET, &exchange->request,
+                                 exchange->request.id, true, bytes, space);
+    assert(size > 0);
+    assert(size <= bytes.size + EDIT_GROWTH_MAX);
+    buf_commit(&link->out, size);
+    return true;
+}
+
+void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link)
+{
+    struct client *client = exchange->client;
+    assert(exchange->holds_bytes);
+    assert(exchange->in_begin >= client->in_begin);
+    struct span view =
+        span_from(buf_view(&client->in), (size_t)(exchange->in_begin - client->in_begin));
+    struct span bytes = {.data = view.data, .size = exchange->in_size};
+    size_t before = buf_size(&link->out);
+    if (!write_request(mux, exchange, link, bytes)) {
+        exchange_fail(mux, exchange, REASON_MEMORY);
+        return;
+    }
+    leave_waiting(mux, exchange);
+    exchange->state = EXCHANGE_TAKEN;
+    exchange->link = link;
+    exchange->out_begin = link->written + before;
+    exchange->out_end = link->written + buf_size(&link->out);
+    exchange->sent_ns = TIME_NEVER;
+    exchange->responding = false;
+    if (link->exchanges_count++ == 0) {
+        link->head_ns = mux->now_ns;
+    }
+    list_push_back(&link->exchanges, &exchange->node);
+    client->on_link++;
+    mux->counters.in_flight++;
+    mux->counters.requests_taken++;
+    report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
+           mux->now_ns - exchange->arrived_ns);
+    turn_update(mux, client);
+    link_touch(mux, link);
+}
+
+void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
+{
+    if (exchange->sent_ns == TIME_NEVER && written > exchange->out_begin) {
+        exchange->sent_ns = mux->now_ns;
+        if (!exchange->request.resendable) {
+            exchange_release_bytes(mux, exchange);
+        }
+    }
+    if (written < exchange->out_end || exchange->request.expects_response) {
+        return;
+    }
+    struct client *client = exchange->client;
+    mux->counters.one_way++;
+    exchange_finish(mux, exchange, REASON_NONE);
+    if (client != NULL) {
+        client_settle(mux, client);
+    }
+}
+
+/* ---- back to the queue ---- */
+
+static uint64_t wait_ends(const struct mux *mux, const struct exchange *exchange)
+{
+    return time_after(exchange->arrived_ns, mux->options.wait_timeout_ns);
+}
+
+/* Into mux->waiting by serial. What returns is among the oldest, so the walk is short. */
+static void insert_waiting(struct mux *mux, struct exchange *exchange)
+{
+    struct list *position = mux->waiting.next;
+    while (position != &mux->waiting &&
+           LIST_ENTRY(position, struct exchange, node)->serial < exchange->serial) {
+        position = position->next;
+    }
+    list_insert_before(position, &exchange->node);
+    mux->counters.waiting++;
+}
+
+void exchange_return(struct mux *mux, struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    if (client == NULL || mux->now_ns >= wait_ends(mux, exchange)) {
+        exchange_fail(mux, exchange, REASON_LINK_BROKEN);
+        return;
+    }
+    assert(exchange->holds_bytes);
+    report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
+    leave_link(mux, exchange);
+    exchange->state = EXCHANGE_WAITING;
+    insert_waiting(mux, exchange);
+    list_drop(&client->turn);
+    if (turn_is_due(mux, client)) {
+        list_push_front(&mux->turns, &client->turn);
+    }
+    timer_arm(mux, &mux->timer, waiting_deadline(mux));
+}
+
+/* ---- ends ---- */
+
+void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
+{
+    if (reason != REASON_NONE) {
+        mux->counters.ended[reason]++;
+        mux->counters.cut += reason == REASON_SHUTDOWN;
+    }
+    report(mux, MUX_EXCHANGE_ENDED, exchange, reason, span_of(NULL, 0),
+           mux->now_ns - exchange->arrived_ns);
+    leave(mux, exchange);
+    if (exchange->client != NULL) {
+        leave_client(exchange);
+    }
+    pool_give(&mux->exchange_pool, exchange);
+}
+
+void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
+{
+    struct client *client = exchange->client;
+    if (client == NULL) {
+        exchange_finish(mux, exchange, reason);
+        return;
+    }
+    leave(mux, exchange);
+    exchange->state = EXCHANGE_FAILED;
+    exchange->reason = reason;
+    exchange->holds_bytes = false;
+    client_settle(mux, client);
+}
+
+/* A request on a link whose client has gone. */
+static void abandon_taken(struct mux *mux, struct exchange *exchange)
+{
+    struct link *link = exchange->link;
+    if (exchange->sent_ns == TIME_NEVER) {
+        link_unsend(mux, link, exchange);
+        mux->counters.dropped++;
+        exchange_finish(mux, exchange, REASON_CLIENT_RESET);
+        return;
+    }
+    mux->counters.orphans++;
+    exchange->client->on_link--;
+    exchange->holds_bytes = false;
+    leave_client(exchange);
+    if (link->written < exchange->out_end) {
+        link_replace(mux, link, REASON_HALF_REQUEST);
+    }
+}
+
+void exchange_abandon(struct mux *mux, struct exchange *exchange)
+{
+    switch (exchange->state) {
+    case EXCHANGE_WAITING:
+        mux->counters.dropped++;
+        exchange_finish(mux, exchange, REASON_CLIENT_RESET);
+        break;
+    case EXCHANGE_TAKEN:
+        abandon_taken(mux, exchange);
+        break;
+    case EXCHANGE_FAILED:
+        exchange_finish(mux, exchange, exchange->reason);
+        break;
+    }
+}
+
+/* ---- the time a request may wait ---- */
+
+/* When a request has gone queue_timeout without a usable link, if the present outage lasts. */
+static uint64_t outage_ends(const struct mux *mux, const struct exchange *exchange)
+{
+    if (mux->outage_from_ns == TIME_NEVER) {
+        return TIME_NEVER;
+    }
+    uint64_t waited_ns =
+        mux->outage_ns - exchange->arrived_outage_ns; /* wraps when it arrived in this outage */
+    uint64_t rest_ns = mux->options.queue_timeout_ns - waited_ns; /* and here back again */
+    return mux->outage_from_ns + rest_ns;
+}
+
+static uint64_t waiting_ends(const struct mux *mux, const struct exchange *exchange)
+{
+    uint64_t wait_at = wait_ends(mux, exchange);
+    uint64_t outage_at = outage_ends(mux, exchange);
+    return wait_at < outage_at ? wait_at : outage_at;
+}
+
+uint64_t waiting_deadline(const struct mux *mux)
+{
+    /* Both deadlines are in the order of arrival, so the oldest has the earliest. */
+    struct exchange *oldest = exchange_first(&mux->waiting);
+    return oldest == NULL ? TIME_NEVER : waiting_ends(mux, oldest);
+}
+
+void waiting_expire(struct mux *mux)
+{
+    while (!list_is_empty(&mux->waiting)) {
+        struct exchange *oldest = LIST_ENTRY(list_front(&mux->waiting), struct exchange, node);
+        if (waiting_ends(mux, oldest) > mux->now_ns) {
+            return;
+        }
+        bool unreachable = outage_ends(mux, oldest) <= mux->now_ns;
+        exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
+    }
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A link: requests go out, the target's bytes become responses, and it ends in order.
+ *
+ * States: see struct link in state.h. Bytes that come belong to the oldest exchange whose request
+ * has begun to leave; when there is none they are stray, and position on the link is lost: it is
+ * replaced.
+ *
+ * A link ends in one of three ways, which all settle its exchanges by the same rules
+ * (settle_exchange): replaced (link_replace: shut down writing, wait for the target to notice),
+ * ended by the target, failed.
+ */
+#include <assert.h>
+
+#include "mux/state.h"
+
+bool link_is_usable(const struct link *link)
+{
+    return link->state == LINK_DELAYING || link->state == LINK_UP;
+}
+
+static bool is_dialling(const struct link *link)
+{
+    return link->state == LINK_RESOLVING || link->state == LINK_CONNECTING;
+}
+
+/* ---- wishes and deadlines ---- */
+
+unsigned link_wants(const struct link *link)
+{
+    switch (link->state) {
+    case LINK_FREE:
+        return 0;
+    case LINK_RESOLVING:
+        return MUX_RESOLVE;
+    case LINK_CONNECTING:
+        return MUX_CONNECT;
+    case LINK_DELAYING:
+        return MUX_READ;
+    case LINK_UP:
+        return MUX_READ | (buf_is_empty(&link->out) ? 0 : MUX_WRITE) |
+               (link->probing ? MUX_PROBE : 0);
+    case LINK_RETIRING:
+        return MUX_READ | MUX_END;
+    case LINK_CLOSING:
+        return MUX_CLOSE;
+    }
+    return 0;
+}
+
+static uint64_t response_deadline(const struct mux *mux, const struct link *link,
+                                  const struct exchange *oldest)
+{
+    if (oldest->sent_ns == TIME_NEVER) {
+        return time_after(oldest->arrived_ns, mux->options.wait_timeout_ns);
+    }
+    uint64_t from = oldest->sent_ns > link->head_ns ? oldest->sent_ns : link->head_ns;
+    return time_after(from, mux->options.response_timeout_ns);
+}
+
+static uint64_t up_deadline(const struct mux *mux, const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    if (oldest != NULL) {
+        return response_deadline(mux, link, oldest);
+    }
+    if (!list_is_empty(&mux->waiting)) {
+        uint64_t at = gap_end(mux, link);
+        return at > mux->now_ns ? at : TIME_NEVER;
+    }
+    if (mux->options.link_idle_ns > 0 && !mux->options.hold) {
+        uint64_t from = link->since_ns > link->last_io_ns ? link->since_ns : link->last_io_ns;
+        return time_after(from, mux->options.link_idle_ns);
+    }
+    return TIME_NEVER;
+}
+
+uint64_t link_deadline(const struct mux *mux, const struct link *link)
+{
+    switch (link->state) {
+    case LINK_RESOLVING:
+        return link->since_ns + RESOLVE_NS;
+    case LINK_CONNECTING:
+        return time_after(link->since_ns, mux->options.connect_timeout_ns);
+    case LINK_DELAYING:
+        return time_after(link->up_ns, mux->options.delay_ns);
+    case LINK_UP:
+        return up_deadline(mux, link);
+    case LINK_RETIRING:
+        return link->since_ns + RETIRE_NS;
+    case LINK_FREE:
+    case LINK_CLOSING:
+        break;
+    }
+    return TIME_NEVER;
+}
+
+void link_touch(struct mux *mux, struct link *link)
+{
+    if (!list_is_linked(&link->changed)) {
+        list_push_back(&mux->changed_links, &link->changed);
+    }
+    timer_arm(mux, &link->timer, link_deadline(mux, link));
+}
+
+static void enter(struct mux *mux, struct link *link, enum link_state state)
+{
+    bool was_usable = link_is_usable(link);
+    link->state = state;
+    link->since_ns = mux->now_ns;
+    mux->usable_count += (uint32_t)link_is_usable(link) - (uint32_t)was_usable;
+    outage_update(mux);
+    link_touch(mux, link);
+}
+
+/* ---- ends ---- */
+
+/* What becomes of an exchange whose link ends (failure table, "link breaks ..."). */
+static void settle_exchange(struct mux *mux, struct link *link, struct exchange *exchange,
+                            enum mux_reason reason)
+{
+    bool unsent = exchange->sent_ns == TIME_NEVER;
+    bool again = exchange->request.resendable && !exchange->responding && !exchange->resent &&
+                 link->answered;
+    if (reason == REASON_SHUTDOWN) {
+        exchange_fail(mux, exchange, REASON_SHUTDOWN);
+    } else if (exchange->client != NULL && unsent) {
+        mux->counters.returned++;
+        exchange_return(mux, exchange);
+    } else if (exchange->client != NULL && again) {
+        mux->counters.resent++;
+        exchange->resent = true;
+        exchange_return(mux, exchange);
+    } else {
+        exchange_fail(mux, exchange, REASON_LINK_BROKEN);
+    }
+}
+
+/* A link that was up is no longer: everything on it is settled, the newest first, so that what
+ * returns to the front of the queue stands there in its old order. */
+static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enum link_state state)
+{
+    assert(link_is_usable(link));
+    link->reason = reason;
+    link->probing = false;
+    mux->counters.links_lost++;
+    enter(mux, link, state);
+    buf_clear(&mux->link_bufs, &link->in);
+    buf_clear(&mux->link_bufs, &link->out);
+    observe(mux, (struct mux_event){.kind = MUX_LINK_LOST,
+                                    .reason = reason,
+                                    .link_id = link_id(link),
+                                    .link = link->serial});
+    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_SHUTDOWN) {
+        dial_failed(mux, link->up_ns);
+    }
+    while (!list_is_empty(&link->exchanges)) {
+        settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
+                        reason);
+    }
+}
+
+void link_replace(struct mux *mux, struct link *link, enum mux_reason reason)
+{
+    if (link_is_usable(link)) {
+        lose(mux, link, reason, LINK_RETIRING);
+    } else if (is_dialling(link)) {
+        link->reason = reason;
+        enter(mux, link, LINK_CLOSING);
+    }
+}
+
+/* An address could not be connected. The next is tried when this one's descriptor is closed. */
+static void attempt_failed(struct mux *mux, struct link *link, enum mux_reason reason)
+{
+    link->reason = reason;
+    mux->counters.links_failed++;
+    observe(mux, (struct mux_event){.kind = MUX_LINK_FAILED,
+                                    .reason = reason,
+                                    .link_id = link_id(link),
+                                    .link = link->serial});
+    enter(mux, link, LINK_CLOSING);
+    link->next_address = link->address_known && mux->address_index + 1 < mux->addresses_count;
+    if (!link->next_address) {
+        dial_failed(mux, mux->now_ns);
+    }
+}
+
+static enum mux_reason failure_reason(enum io_failure failure)
+{
+    switch (failure) {
+    case IO_RESET:
+        return REASON_TARGET_RESET;
+    case IO_REFUSED:
+        return REASON_REFUSED;
+    case IO_UNREACHABLE:
+        return REASON_NO_ROUTE;
+    case IO_UNRESOLVED:
+        return REASON_UNRESOLVED;
+    case IO_OTHER:
+        break;
+    }
+    return REASON_IO_ERROR;
+}
+
+void link_failed(struct mux *mux, struct link *link, enum io_failure failure)
+{
+    if (is_dialling(link)) {
+        attempt_failed(mux, link, failure_reason(failure));
+    } else if (link_is_usable(link)) {
+        lose(mux, link, failure_reason(failure), LINK_CLOSING);
+    } else if (link->state == LINK_RETIRING) {
+        enter(mux, link, LINK_CLOSING);
+    }
+}
+
+void link_ended(struct mux *mux, struct link *link)
+{
+    if (link_is_usable(link)) {
+        lose(mux, link, REASON_TARGET_ENDED, LINK_CLOSING);
+    } else if (link->state == LINK_RETIRING) {
+        enter(mux, link, LINK_CLOSING);
+    }
+}
+
+/* The next address of the same attempt, under a new id. */
+static void connect_next(struct mux *mux, struct link *link)
+{
+    link->next_address = false;
+    mux->address_index++;
+    enter(mux, link, LINK_CONNECTING);
+}
+
+void link_closed(struct mux *mux, struct link *link)
+{
+    if (link->was_up) {
+        observe(mux, (struct mux_event){.kind = MUX_LINK_CLOSED,
+                                        .reason = link->reason,
+                                        .link_id = link_id(link),
+                                        .link = link->serial});
+    }
+    list_drop(&link->changed);
+    link->generation = link->generation == UINT32_MAX ? 1 : link->generation + 1;
+    if (link->next_address && (dial_is_wanted(mux) || !mux->draining)) {
+        connect_next(mux, link);
+        return;
+    }
+    heap_remove(&mux->heap, &link->timer.item);
+    *link = (struct link){
+        .slot = link->slot, .generation = link->generation, .timer = {.kind = TIMER_LINK}};
+    list_init(&link->exchanges);
+    mux->links_count--;
+    mux->schedule_wanted = true;
+}
+
+/* ---- connecting ---- */
+
+void link_resolved(struct mux *mux, struct link *link, uint32_t count)
+{
+    assert(count > 0);
+    if (link->state != LINK_RESOLVING) {
+        return;
+    }
+    mux->addresses_count = count;
+    mux->address_index = 0;
+    link->address_known = true;
+    enter(mux, link, LINK_CONNECTING);
+}
+
+void link_connected(struct mux *mux, struct link *link, const void *origin)
+{
+    if (link->state != LINK_CONNECTING) {
+        return;
+    }
+    link->was_up = true;
+    link->up_ns = link->last_io_ns = mux->now_ns;
+    mux->counters.links_up++;
+    enter(mux, link, mux->options.delay_ns > 0 ? LINK_DELAYING : LINK_UP);
+    mux->schedule_wanted = true;
+    observe(mux, (struct mux_event){.kind = MUX_LINK_UP,
+                                    .link_id = link_id(link),
+                                    .link = link->serial,
+                                    .origin = origin});
+}
+
+/* ---- requests ---- */
+
+void link_sent(struct mux *mux, struct link *link, size_t size)
+{
+    mux->counters.link_bytes_out += size;
+    link->written += size;
+    link->last_io_ns = mux->now_ns;
+    buf_consume(&mux->link_bufs, &link->out, size);
+    /* Those whose bytes are wholly written stand in front of the others: go from the newest
+     * backwards. */
+    struct list *node = list_last(&link->exchanges);
+    while (node != NULL) {
+        struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
+        bool older_are_done = exchange->sent_ns != TIME_NEVER;
+        node = node->prev == &link->exchanges ? NULL : node->prev;
+        exchange_sent(mux, exchange, link->written);
+        if (older_are_done || link->state != LINK_UP) {
+            break;
+        }
+    }
+    link_touch(mux, link);
+}
+
+void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)
+{
+    size_t size = (size_t)(exchange->out_end - exchange->out_begin);
+    size_t offset = (size_t)(exchange->out_begin - link->written);
+    for (struct list *node = list_next(&link->exchanges, &exchange->node); node != NULL;
+         node = list_next(&link->exchanges, node)) {
+        struct exchange *behind = LIST_ENTRY(node, struct exchange, node);
+        behind->out_begin -= size;
+        behind->out_end -= size;
+    }
+    buf_remove(&mux->link_bufs, &link->out, offset, size);
+}
+
+/* ---- responses ---- */
+
+/* Whether a vanished client's response has too much to come to be swallowed. */
+static bool is_orphan_too_large(const struct exchange *exchange, size_t have,
+                                const struct frame *frame)
+{
+    if (exchange->client != NULL) {
+        return false;
+    }
+    return have > ORPHAN_BYTES_MAX || (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
+}
+
+static void report_response(struct mux *mux, const struct link *link,
+                            const struct exchange *exchange, struct span piece)
+{
+    if (!is_observed(mux, MUX_RESPONSE)) {
+        return;
+    }
+    const struct client *client = exchange->client;
+    observe(mux, (struct mux_event){.kind = MUX_RESPONSE,
+                                    .client_id = client == NULL ? MUX_ID_NONE : client_id(client),
+                                    .client = client == NULL ? 0 : client->serial,
+                                    .link_id = link_id(link),
+                                    .link = link->serial,
+                                    .exchange = exchange->serial,
+                                    .bytes = piece,
+                                    .ns = mux->now_ns - exchange->sent_ns});
+}
+
+/* The response of `exchange` is whole. False: the link takes no other. */
+static bool complete(struct mux *mux, struct link *link, struct exchange *exchange,
+                     const struct frame *frame)
+{
+    struct client *client = exchange->client;
+    bool early = link->written < exchange->out_end;
+    if (!link->answered) {
+        link->answered = true;
+        dial_succeeded(mux);
+    }
+    mux->counters.responses += client != NULL;
+    exchange_finish(mux, exchange, REASON_NONE);
+    if (early) {
+        if (client != NULL) {
+            client_flush(mux, client, REASON_EARLY_RESPONSE);
+        }
+        link_replace(mux, link, REASON_EARLY_RESPONSE);
+        return false;
+    }
+    if (client != NULL) {
+        client_settle(mux, client);
+    }
+    if (frame->closes) {
+        link_replace(mux, link, REASON_RESPONSE_CLOSES);
+    }
+    return link->state == LINK_UP;
+}
+
+/* A piece of the response goes to its client, or to nobody. False: the link takes no other. */
+static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
+                       const struct frame *frame, struct span piece)
+{
+    report_response(mux, link, exchange, piece);
+    struct client *client = exchange->client;
+    if (client != NULL && !client_deliver(mux, client, &exchange->request, true, piece)) {
+        client_gone(mux, client, REASON_MEMORY);
+    }
+    if (frame->ends && !frame->interim) {
+        return complete(mux, link, exchange, frame);
+    }
+    return link->state == LINK_UP;
+}
+
+static void stray(struct mux *mux, struct link *link, struct span bytes)
+{
+    mux->counters.strays++;
+    observe(mux,
+            (struct mux_event){
+                .kind = MUX_STRAY, .link_id = link_id(link), .link = link->serial, .bytes = bytes});
+    link_replace(mux, link, REASON_TARGET_STRAY);
+}
+
+/* Cuts the next piece off `bytes`. Returns how many bytes it took; 0: the rest waits, or the link
+ * has ended. */
+static size_t take_response(struct mux *mux, struct link *link, struct span bytes)
+{
+    const struct mux_options *options = &mux->options;
+    struct exchange *exchange = exchange_first(&link->exchanges);
+    if (exchange == NULL || exchange->sent_ns == TIME_NEVER ||
+        !exchange->request.expects_response) {
+        stray(mux, link, bytes);
+        return 0;
+    }
+    if (!exchange->responding) {
+        exchange->responding = true;
+        exchange_release_bytes(mux, exchange);
+    }
+    struct frame frame = {0};
+    switch (options->protocol->frame_response(&options->settings, &link->framer, &exchange->request,
+                                              bytes, &frame)) {
+    case FRAME_PIECE:
+        assert(frame.size <= bytes.size);
+        return take_piece(mux, link, exchange, &frame, span_of(bytes.data, frame.size)) ? frame.size
+                                                                                        : 0;
+    case FRAME_PARTIAL:
+        if (is_orphan_too_large(exchange, bytes.size, &frame)) {
+            link_replace(mux, link, REASON_ORPHAN);
+        }
+        return 0;
+    case FRAME_INVALID:
+        link_replace(mux, link, REASON_TARGET_MALFORMED);
+        return 0;
+    case FRAME_TOO_LARGE:
+        link_replace(mux, link, REASON_TARGET_TOO_LARGE);
+        return 0;
+    }
+    return 0;
+}
+
+/* Takes what is whole; returns how many bytes that was. */
+static size_t take_responses(struct mux *mux, struct link *link, struct span bytes)
+{
+    size_t taken = 0;
+    while (taken < bytes.size && link->state == LINK_UP) {
+        size_t size = take_response(mux, link, span_from(bytes, taken));
+        if (size == 0) {
+            break;
+        }
+        taken += size;
+    }
+    return taken;
+}
+
+void link_received(struct mux *mux, struct link *link, struct span bytes)
+{
+    mux->counters.link_bytes_in += bytes.size;
+    link->last_io_ns = mux->now_ns;
+    if (link->state == LINK_DELAYING) {
+        stray(mux, link, bytes);
+    }
+    if (link->state != LINK_UP) {
+        return;
+    }
+    if (buf_is_empty(&link->in)) {
+        size_t taken = take_responses(mux, link, bytes);
+        if (link->state == LINK_UP &&
+            !buf_append(&mux->link_bufs, &link->in, span_from(bytes, taken))) {
+            link_replace(mux, link, REASON_MEMORY);
+        }
+    } else if (!buf_append(&mux->link_bufs, &link->in, bytes)) {
+        link_replace(mux, link, REASON_MEMORY);
+    } else {
+        size_t taken = take_responses(mux, link, buf_view(&link->in));
+        if (link->state == LINK_UP) {
+            buf_consume(&mux->link_bufs, &link->in, taken);
+        }
+    }
+    link_touch(mux, link);
+}
+
+void link_probed(struct mux *mux, struct link *link)
+{
+    if (link->probing) {
+        link->probing = false;
+        link->probed_ns = mux->now_ns;
+        mux->schedule_wanted = true;
+        link_touch(mux, link);
+    }
+}
+
+/* ---- time ---- */
+
+static void up_expired(struct mux *mux, struct link *link)
+{
+    struct exchange *oldest = exchange_first(&link->exchanges);
+    if (oldest == NULL) {
+        link_replace(mux, link, REASON_LINK_IDLE);
+        return;
+    }
+    if (oldest->sent_ns == TIME_NEVER) {
+        exchange_fail(mux, oldest, REASON_WAIT_TIMEOUT);
+    } else {
+        mux->counters.timeouts++;
+        exchange_fail(mux, oldest, REASON_RESPONSE_TIMEOUT);
+    }
+    link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
+}
+
+void link_expired(struct mux *mux, struct link *link)
+{
+    switch (link->state) {
+    case LINK_RESOLVING:
+        attempt_failed(mux, link, REASON_UNRESOLVED);
+        break;
+    case LINK_CONNECTING:
+        attempt_failed(mux, link, REASON_CONNECT_TIMEOUT);
+        break;
+    case LINK_DELAYING:
+        enter(mux, link, LINK_UP);
+        mux->schedule_wanted = true;
+        break;
+    case LINK_UP:
+        up_expired(mux, link);
+        break;
+    case LINK_RETIRING:
+        enter(mux, link, LINK_CLOSING);
+        break;
+    case LINK_FREE:
+    case LINK_CLOSING:
+        break;
+    }
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's door: facts and questions by id.
+ *
+ * Ids are looked up here; a fact about a connection that has ended stops here. Behind the door
+ * there are only pointers. See mux.h for the contract and state.h for the house behind it.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mux/state.h"
+
+static const mux_id LINK_BIT = (mux_id)1 << 31;
+
+/* ---- options and life ---- */
+
+void mux_options_init(struct mux_options *options)
+{
+    *options = (struct mux_options){
+        .settings = {.message_bytes_max = MIB},
+        .clients_max = 10000,
+        .links_max = 1,
+        .in_flight_max = 1,
+        .request_buffer_bytes = 64 * KIB,
+        .memory_bytes_max = 64 * MIB,
+        .backlog_bytes_max = 64 * KIB,
+        .client_timeout_ns = 60 * NS_PER_S,
+        .connect_timeout_ns = 3 * NS_PER_S,
+        .queue_timeout_ns = 5 * NS_PER_S,
+        .wait_timeout_ns = 60 * NS_PER_S,
+        .response_timeout_ns = 60 * NS_PER_S,
+        .write_timeout_ns = 10 * NS_PER_S,
+        .retry_delay_min_ns = 1 * NS_PER_S,
+        .retry_delay_max_ns = 30 * NS_PER_S,
+        .grace_ns = 10 * NS_PER_S,
+        .seed = 1,
+    };
+}
+
+static void assert_sane(const struct mux_options *options)
+{
+    assert(options->protocol != NULL);
+    assert(options->protocol->matching == MATCH_BY_ORDER);
+    assert(options->clients_max > 0);
+    assert(options->clients_max < INT32_MAX - CLIENTS_REFUSED_MAX);
+    assert(options->links_max == 1);
+    assert(options->in_flight_max == 1);
+    assert(options->backlog_bytes_max > 0);
+    assert(options->client_timeout_ns > 0);
+    assert(options->connect_timeout_ns > 0);
+    assert(options->queue_timeout_ns > 0);
+    assert(options->wait_timeout_ns > 0);
+    assert(options->response_timeout_ns > 0);
+    assert(options->write_timeout_ns > 0);
+    assert(options->retry_delay_min_ns > 0);
+    assert(options->retry_delay_max_ns >= options->retry_delay_min_ns);
+    assert(!options->hold || !options->on_demand);
+}
+
+static void init_lists(struct mux *mux)
+{
+    list_init(&mux->free_clients);
+    list_init(&mux->changed_clients);
+    list_init(&mux->changed_links);
+    list_init(&mux->turns);
+    list_init(&mux->waiting);
+    list_init(&mux->partials);
+    list_init(&mux->slow);
+}
+
+static void init_links(struct mux *mux)
+{
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        struct link *link = &mux->links[slot];
+        link->slot = slot;
+        link->generation = 1;
+        link->timer.kind = TIMER_LINK;
+        list_init(&link->exchanges);
+    }
+}
+
+struct mux *mux_create(const struct mux_options *options, const struct mux_observer *observer,
+                       uint8_t *scratch, uint64_t now_ns)
+{
+    assert_sane(options);
+    struct mux *mux = calloc(1, sizeof *mux);
+    if (mux == NULL) {
+        return NULL;
+    }
+    mux->links = calloc(options->links_max, sizeof *mux->links);
+    if (mux->links == NULL || !heap_reserve(&mux->heap, 1 + options->links_max)) {
+        free(mux->links);
+        free(mux);
+        return NULL;
+    }
+    mux->options = *options;
+    mux->observer = observer == NULL ? (struct mux_observer){0} : *observer;
+    mux->scratch = scratch;
+    mux->now_ns = now_ns;
+    mux->timer.kind = TIMER_ROUTE;
+    mux->grace_at_ns = TIME_NEVER;
+    mux->schedule_wanted = true;
+    pool_init(&mux->exchange_pool, sizeof(struct exchange));
+    init_lists(mux);
+    init_links(mux);
+    dial_init(mux);
+    return mux;
+}
+
+/* Ends everything without asking the engine, which is gone or going. */
+static void abandon_everything(struct mux *mux)
+{
+    mux->observer = (struct mux_observer){0};
+    for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
+        if (table_at(mux, slot)->state != CLIENT_FREE) {
+            client_closed(mux, table_at(mux, slot));
+        }
+    }
+    mux->draining = true;
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        struct link *link = &mux->links[slot];
+        if (link->state != LINK_FREE) {
+            link_failed(mux, link, IO_OTHER);
+            link->next_address = false;
+            link_closed(mux, link);
+        }
+    }
+}
+
+void mux_destroy(struct mux **mux_pointer)
+{
+    struct mux *mux = *mux_pointer;
+    if (mux == NULL) {
+        return;
+    }
+    *mux_pointer = NULL;
+    abandon_everything(mux);
+    pool_deinit(&mux->exchange_pool);
+    buf_pool_deinit(&mux->client_bufs);
+    buf_pool_deinit(&mux->link_bufs);
+    table_deinit(mux);
+    heap_deinit(&mux->heap);
+    free(mux->links);
+    free(mux);
+}
+
+/* ---- ids ---- */
+
+static mux_id make_id(uint32_t slot, uint32_t generation)
+{
+    return (mux_id)generation << 32 | slot;
+}
+
+mux_id client_id(const struct client *client)
+{
+    return make_id(client->slot, client->generation);
+}
+
+mux_id link_id(const struct link *link)
+{
+    return make_id(link->slot, link->generation) | LINK_BIT;
+}
+
+static struct client *find_client(const struct mux *mux, mux_id id)
+{
+    struct client *client = table_at(mux, mux_id_slot(id));
+    return client != NULL && client->state != CLIENT_FREE && client_id(client) == id ? client
+                                                                                     : NULL;
+}
+
+static struct link *find_link(const struct mux *mux, mux_id id)
+{
+    uint32_t slot = mux_id_slot(id);
+    struct link *link = slot < mux->options.links_max ? &mux->links[slot] : NULL;
+    return link != NULL && link->state != LINK_FREE && link_id(link) == id ? link : NULL;
+}
+
+/* The connection of an id: one of the two is set, or none when it has ended. */
+struct connection {
+    struct client *client;
+    struct link *link;
+};
+
+static struct connection find(const struct mux *mux, mux_id id)
+{
+    assert(!mux->observing); /* the observer may not call in */
+    if (mux_id_is_link(id)) {
+        return (struct connection){.link = find_link(mux, id)};
+    }
+    return (struct connection){.client = find_client(mux, id)};
+}
+
+void observe(struct mux *mux, struct mux_event event)
+{
+    if (is_observed(mux, event.kind)) {
+        mux->observing = true;
+        mux->observer.event(mux->observer.context, &event);
+        mux->observing = false;
+    }
+}
+
+/* ---- draining ---- */
+
+/* Links go when the last client has gone. */
+static void drain_progress(struct mux *mux)
+{
+    if (!mux->draining || mux->clients_count > 0) {
+        return;
+    }
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        link_replace(mux, &mux->links[slot], REASON_SHUTDOWN);
+    }
+}
+
+void mux_drain(struct mux *mux)
+{
+    if (mux->draining) {
+        return;
+    }
+    mux->draining = true;
+    mux->grace_at_ns = time_after(mux->now_ns, mux->options.grace_ns);
+    timer_arm(mux, &mux->timer, mux->grace_at_ns);
+    for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
+        client_drain(mux, table_at(mux, slot));
+    }
+    drain_progress(mux);
+}
+
+bool mux_is_finished(const struct mux *mux)
+{
+    return mux->draining && mux->clients_count == 0 && mux->links_count == 0;
+}
+
+/* ---- facts ---- */
+
+void mux_clock(struct mux *mux, uint64_t now_ns)
+{
+    assert(!mux->observing);
+    assert(now_ns >= mux->now_ns);
+    mux->now_ns = now_ns;
+}
+
+void mux_time(struct mux *mux, uint64_t now_ns)
+{
+    mux_clock(mux, now_ns);
+    timer_run(mux);
+    if (!list_is_empty(&mux->turns)) {
+        mux->schedule_wanted =
+            true; /* a gap may be over, a link silent for long enough to be probed */
+    }
+}
+
+mux_id mux_accepted(struct mux *mux, const void *origin)
+{
+    assert(!mux->observing);
+    struct client *client = mux->draining ? NULL : client_open(mux, origin);
+    return client == NULL ? MUX_ID_NONE : client_id(client);
+}
+
+void mux_resolved(struct mux *mux, mux_id id, uint32_t count)
+{
+    struct link *link = find(mux, id).link;
+    if (link != NULL) {
+        link_resolved(mux, link, count);
+    }
+}
+
+void mux_connected(struct mux *mux, mux_id id, const void *origin)
+{
+    struct link *link = find(mux, id).link;
+    if (link != NULL) {
+        link_connected(mux, link, origin);
+    }
+}
+
+uint8_t *mux_recv_space(struct mux *mux, mux_id id, size_t *size)
+{
+    (void)id;
+    *size = MUX_SCRATCH_BYTES;
+    return mux->scratch;
+}
+
+void mux_received(struct mux *mux, mux_id id, size_t size)
+{
+    assert(size <= MUX_SCRATCH_BYTES);
+    struct connection connection = find(mux, id);
+    struct span bytes = span_of(mux->scratch, size);
+    if (connection.client != NULL) {
+        client_received(mux, connection.client, bytes);
+    } else if (connection.link != NULL) {
+        link_received(mux, connection.link, bytes);
+    }
+}
+
+void mux_probed(struct mux *mux, mux_id id)
+{
+    struct link *link = find(mux, id).link;
+    if (link != NULL) {
+        link_probed(mux, link);
+    }
+}
+
+struct span mux_send_view(const struct mux *mux, mux_id id)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        return buf_view(&connection.client->out);
+    }
+    if (connection.link != NULL) {
+        return buf_view(&connection.link->out);
+    }
+    return span_of(NULL, 0);
+}
+
+void mux_sent(struct mux *mux, mux_id id, size_t size)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        client_sent(mux, connection.client, size);
+    } else if (connection.link != NULL) {
+        link_sent(mux, connection.link, size);
+    }
+}
+
+void mux_ended(struct mux *mux, mux_id id)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        client_ended(mux, connection.client);
+    } else if (connection.link != NULL) {
+        link_ended(mux, connection.link);
+    }
+}
+
+void mux_failed(struct mux *mux, mux_id id, enum io_failure failure)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        client_gone(mux, connection.client, REASON_CLIENT_RESET);
+    } else if (connection.link != NULL) {
+        link_failed(mux, connection.link, failure);
+    }
+}
+
+void mux_closed(struct mux *mux, mux_id id)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        client_closed(mux, connection.client);
+    } else if (connection.link != NULL) {
+        if (connection.link->state != LINK_CLOSING) {
+            link_failed(mux, connection.link, IO_OTHER);
+        }
+        link_closed(mux, connection.link);
+    }
+    drain_progress(mux);
+}
+
+/* ---- questions ---- */
+
+mux_id mux_next_changed(struct mux *mux)
+{
+    assert(!mux->observing);
+    if (mux->schedule_wanted) {
+        schedule(mux);
+    }
+    if (!list_is_empty(&mux->changed_links)) {
+        struct link *link = LIST_ENTRY(list_front(&mux->changed_links), struct link, changed);
+        list_remove(&link->changed);
+        return link_id(link);
+    }
+    if (!list_is_empty(&mux->changed_clients)) {
+        struct client *client =
+            LIST_ENTRY(list_front(&mux->changed_clients), struct client, changed);
+        list_remove(&client->changed);
+        return client_id(client);
+    }
+    mux->counters.links = mux->links_count;
+    return MUX_ID_NONE;
+}
+
+unsigned mux_wants(const struct mux *mux, mux_id id)
+{
+    struct connection connection = find(mux, id);
+    if (connection.client != NULL) {
+        return client_wants(mux, connection.client);
+    }
+    return connection.link != NULL ? link_wants(connection.link) : 0;
+}
+
+uint32_t mux_connect_address(const struct mux *mux, mux_id id)
+{
+    (void)id;
+    return mux->address_index;
+}
+
+uint64_t mux_deadline(const struct mux *mux)
+{
+    return heap_first_at(&mux->heap);
+}
+
+const struct mux_counters *mux_counters(const struct mux *mux)
+{
+    return &mux->counters;
+}
+
+const struct mux_options *mux_options(const struct mux *mux)
+{
+    return &mux->options;
+}

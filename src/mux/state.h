@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's own structs and the functions its files share. Private to mux/: nobody else includes
+ * it.
+ *
+ * Who calls whom (down only; a fact enters at the top):
+ *
+ *     mux.c        facts and questions by id
+ *     timer.c      what is due
+ *     client.c     bytes of clients -> requests; life and end of a client
+ *     link.c       bytes of the target -> responses; life and end of a link
+ *     schedule.c   whose turn it is, on which link
+ *     dial.c       when and where to connect; back-off; the outage clock
+ *     exchange.c   an exchange from queue to end, and its answer to the client
+ *     table.c      slots and ids of clients
+ *
+ * client.c and link.c meet in exchange.c: a client that goes turns its exchanges into orphans, a
+ * link that breaks fails or returns its exchanges. Neither calls back into its caller's module for
+ * the same object: the functions that end a connection first take it out of every list, then speak
+ * of it.
+ */
+#ifndef MUX_STATE_H
+#define MUX_STATE_H
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/units.h"
+#include "mux/mux.h"
+
+enum {
+    LINGER_BYTES_MAX = 64 * 1024,     /* discarded from a client that is being closed */
+    WRITE_PROGRESS_BYTES = 64 * 1024, /* what a slow client must take within --write-timeout */
+    ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
+    CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
+    CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
+};
+
+#define LINGER_NS (2 * NS_PER_S)
+#define RETIRE_NS (1 * NS_PER_S)
+#define RESOLVE_NS                                                                                 \
+    (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
+#define SILENCE_PROBE_NS (1 * NS_PER_MS)
+
+enum timer_kind { TIMER_ROUTE, TIMER_CLIENT, TIMER_LINK };
+
+/* A place in the heap of deadlines. It may stand earlier than the true deadline, never later: a
+ * deadline that moves away (the usual case) costs nothing, and is put right when the early one
+ * comes. */
+struct timer {
+    struct heap_item item;
+    enum timer_kind kind;
+};
+
+/*
+ * A client.
+ *
+ *     OPEN ──(end-of-stream, drain, a request after which nothing counts)──► FINISHED
+ *     OPEN, FINISHED ──(error reply that closes)──► FLUSHING ◄──(FINISHED and nothing left to
+ * serve) FLUSHING ──(all sent)──► LINGERING, or CLOSING if the client has ended LINGERING
+ * ──(end-of-stream, enough discarded, 2 s)──► CLOSING any ──(gone, too slow)──► CLOSING
+ * ──(mux_closed)──► FREE
+ */
+enum client_state {
+    CLIENT_FREE,
+    CLIENT_OPEN,      /* requests are read */
+    CLIENT_FINISHED,  /* nothing more is read; what is whole is served */
+    CLIENT_FLUSHING,  /* nothing more is served; unsent bytes go out */
+    CLIENT_LINGERING, /* writing is shut down; what still comes is discarded */
+    CLIENT_CLOSING,   /* the engine is to close it */
+};
+
+struct client {
+    struct list changed;   /* in mux->changed_clients */
+    struct list turn;      /* in mux->turns: has a request that may be taken */
+    struct list stalled;   /* in mux->slow while `slow`, else in mux->partials while `partial` */
+    struct list exchanges; /* head; in the order asked */
+    struct buf in;  /* bytes of queued requests that may still be needed, then `framed` ends, then
+                       the rest */
+    struct buf out; /* responses to send */
+    struct framer framer;
+    uint64_t in_begin; /* stream position of the first byte in `in` */
+    uint64_t serial;
+    uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
+                          received, or reading resumed; else idle or lingering since */
+    struct timer timer;
+    uint32_t framed; /* bytes at the front of `in` that belong to framed requests */
+    uint32_t taken;  /* bytes sent since since_ns, or discarded while lingering */
+    uint32_t slot, generation;
+    uint16_t exchanges_count;
+    uint16_t on_link;  /* exchanges that are on a link */
+    uint8_t state;     /* enum client_state */
+    uint8_t reason;    /* enum mux_reason, from the moment its end is decided */
+    bool ended : 1;    /* its end-of-stream was seen */
+    bool poisoned : 1; /* bytes behind the framed ones are discarded */
+    bool partial : 1;  /* the framer waits for more of a message */
+    bool reads : 1;    /* MUX_READ was wanted when last looked */
+    bool slow : 1;     /* it has to take bytes within --write-timeout */
+    bool refused : 1;  /* over --max-clients */
+};
+
+/*
+ * A link.
+ *
+ *     FREE ──(needed, pause over)──► RESOLVING ──► CONNECTING ──► [DELAYING] ──► UP
+ *     UP ──(replaced, idle)──► RETIRING ──(end-of-stream, 1 s)──► CLOSING ──(mux_closed)──► FREE
+ *     any ──(failed, ended)──► CLOSING
+ */
+enum link_state {
+    LINK_FREE,
+    LINK_RESOLVING,
+    LINK_CONNECTING,
+    LINK_DELAYING, /* connected, --delay runs */
+    LINK_UP,
+    LINK_RETIRING, /* writing is shut down; what still comes is discarded */
+    LINK_CLOSING,
+};
+
+struct link {
+    struct list changed;   /* in mux->changed_links */
+    struct list exchanges; /* head; in the order of their bytes on the link */
+    struct buf in;         /* a partial response */
+    struct buf out;        /* requests to send */
+    struct framer framer;
+    struct timer timer;
+    uint64_t serial;
+    uint64_t written;  /* bytes handed to the kernel; stream position of the first byte in `out` */
+    uint64_t since_ns; /* of the state */
+    uint64_t up_ns;    /* connected at */
+    uint64_t last_io_ns; /* last byte received or sent */
+    uint64_t probed_ns;  /* last probe that found nothing */
+    uint64_t head_ns;    /* since when the oldest exchange is the oldest */
+    uint32_t slot, generation;
+    uint32_t exchanges_count;
+    enum link_state state;
+    enum mux_reason reason; /* from the moment its end is decided */
+    bool answered;          /* delivered a whole response */
+    bool probing;           /* MUX_PROBE is wanted */
+    bool was_up;
+    bool address_known; /* the attempt has its addresses: mux->address_index is one */
+    bool next_address;  /* when closed, the attempt goes on with the next address */
+};
+
+enum exchange_state {
+    EXCHANGE_WAITING, /* in mux->waiting, and in its client's queue */
+    EXCHANGE_TAKEN,   /* in its link's list, and in its client's queue unless it is an orphan */
+    EXCHANGE_FAILED,  /* only in its client's queue, until its error reply's turn comes */
+};
+
+struct exchange {
+    struct list node;        /* in mux->waiting or link->exchanges */
+    struct list client_node; /* in client->exchanges */
+    struct client *client;   /* NULL: an orphan */
+    struct link *link;       /* while TAKEN */
+    uint64_t serial;
+    uint64_t arrived_ns;
+    uint64_t arrived_outage_ns;  /* the outage clock then */
+    uint64_t in_begin;           /* stream position of its first byte in the client's `in` */
+    uint64_t out_begin, out_end; /* stream positions on the link */
+    uint64_t sent_ns;            /* first byte handed to the kernel; TIME_NEVER: none yet */
+    struct request request;
+    uint32_t in_size;
+    enum exchange_state state;
+    enum mux_reason reason; /* why it FAILED */
+    bool holds_bytes;       /* its bytes in client->in may still be needed */
+    bool responding;        /* a byte of its response has come */
+    bool resent;
+};
+
+struct mux {
+    struct mux_options options;
+    struct mux_observer observer;
+    uint8_t *scratch; /* borrows */
+    uint64_t now_ns;
+
+    struct client **client_chunks; /* table.c */
+    uint32_t client_slots;         /* slots that exist */
+    struct list free_clients;      /* by `changed` */
+    uint32_t clients_count;        /* not FREE, refused ones included */
+    uint32_t refused_count;
+
+    struct link *links;    /* links_max of them */
+    uint32_t links_count;  /* not FREE */
+    uint32_t usable_count; /* DELAYING or UP */
+
+    struct list changed_clients, changed_links;
+    struct list turns;    /* clients with a request that may be taken, whose turn is next first */
+    struct list waiting;  /* exchanges WAITING, by serial */
+    struct list partials; /* clients, longest-stalled partial message first */
+    struct list slow;     /* clients, longest without progress first */
+    bool schedule_wanted;
+    bool observing; /* the observer is being called: it may not call in */
+
+    struct heap heap;
+    struct timer timer; /* TIMER_ROUTE */
+    struct pool exchange_pool;
+    struct buf_pool client_bufs; /* counted against --buffer-memory */
+    struct buf_pool link_bufs;
+
+    /* dial.c */
+    uint32_t failures;                       /* attempts since the last whole response */
+    uint64_t pause_from_ns;                  /* the pause runs from here */
+    uint64_t pause_ns;                       /* to the next attempt, when nobody waits */
+    uint32_t addresses_count, address_index; /* of the attempt that is under way */
+    bool dialled;                            /* one attempt was begun (eager start) */
+    uint64_t outage_ns;                      /* time without a usable link, up to outage_from_ns */
+    uint64_t outage_from_ns; /* the present outage began; TIME_NEVER: there is a usable link */
+    struct random random;
+
+    bool draining;
+    bool grace_is_over;
+    uint64_t grace_at_ns; /* the grace ends, then the last lingering */
+
+    uint64_t client_serial, link_serial, exchange_serial;
+    struct mux_counters counters;
+};
+
+/* Whether somebody wants events of this kind. */
+static inline bool is_observed(const struct mux *mux, enum mux_event_kind kind)
+{
+    return mux->observer.event != NULL && (mux->observer.ignored >> kind & 1) == 0;
+}
+
+/* ---- mux.c ---- */
+void observe(struct mux *mux, struct mux_event event);
+mux_id client_id(const struct client *client);
+mux_id link_id(const struct link *link);
+
+/* ---- table.c ---- */
+struct client *table_take(struct mux *mux);
+void table_give(struct mux *mux, struct client *client);
+struct client *table_at(const struct mux *mux, uint32_t slot);
+void table_deinit(struct mux *mux);
+
+/* ---- timer.c ---- */
+void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns);
+void timer_run(struct mux *mux);
+
+/* ---- client.c ---- */
+struct client *client_open(struct mux *mux, const void *origin);
+void client_received(struct mux *mux, struct client *client, struct span bytes);
+void client_sent(struct mux *mux, struct client *client, size_t size);
+void client_ended(struct mux *mux, struct client *client);
+void client_closed(struct mux *mux, struct client *client);
+unsigned client_wants(const struct mux *mux, const struct client *client);
+uint64_t client_deadline(const struct mux *mux, const struct client *client);
+void client_expired(struct mux *mux, struct client *client);
+void client_drain(struct mux *mux, struct client *client);
+/* Closes at once: its waiting exchanges are dropped, those on a link become orphans. */
+void client_gone(struct mux *mux, struct client *client, enum mux_reason reason);
+/* Closes behind what is queued for it; its exchanges end as above. */
+void client_flush(struct mux *mux, struct client *client, enum mux_reason reason);
+/* Something about it has changed: its wishes, its deadline, its turn. */
+void client_touch(struct mux *mux, struct client *client);
+/* One of its exchanges has ended or no longer holds bytes. */
+void client_settle(struct mux *mux, struct client *client);
+/* Queues bytes of a response for it. False: no memory; nothing was queued. */
+bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
+                    bool first, struct span piece);
+
+/* ---- link.c ---- */
+void link_resolved(struct mux *mux, struct link *link, uint32_t count);
+void link_connected(struct mux *mux, struct link *link, const void *origin);
+void link_received(struct mux *mux, struct link *link, struct span bytes);
+void link_probed(struct mux *mux, struct link *link);
+void link_sent(struct mux *mux, struct link *link, size_t size);
+void link_ended(struct mux *mux, struct link *link);
+void link_failed(struct mux *mux, struct link *link, enum io_failure failure);
+void link_closed(struct mux *mux, struct link *link);
+unsigned link_wants(const struct link *link);
+uint64_t link_deadline(const struct mux *mux, const struct link *link);
+void link_expired(struct mux *mux, struct link *link);
+void link_touch(struct mux *mux, struct link *link);
+/* Ends it in order; its exchanges are failed or returned. */
+void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
+/* Takes the unsent bytes of an exchange out again. */
+void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
+bool link_is_usable(const struct link *link);
+
+/* ---- dial.c ---- */
+void dial_init(struct mux *mux);
+bool dial_is_wanted(const struct mux *mux);
+/* Begins an attempt if one is wanted, allowed and due. */
+void dial_run(struct mux *mux);
+/* When the next attempt is due; TIME_NEVER: none is wanted or one is under way. */
+uint64_t dial_deadline(const struct mux *mux);
+/* An attempt has failed: all addresses, or a link that ended without a whole response. */
+void dial_failed(struct mux *mux, uint64_t from_ns);
+void dial_succeeded(struct mux *mux);
+void outage_update(struct mux *mux);
+uint64_t outage_clock(const struct mux *mux);
+
+/* ---- schedule.c ---- */
+void schedule(struct mux *mux);
+/* Puts the client into the turns, or takes it out, as its state demands. */
+void turn_update(struct mux *mux, struct client *client);
+bool turn_is_due(const struct mux *mux, const struct client *client);
+uint64_t gap_end(const struct mux *mux, const struct link *link);
+
+/* ---- exchange.c ---- */
+/* A whole request of `size` bytes, the next behind the framed ones. False: no memory. */
+bool exchange_queue(struct mux *mux, struct client *client, size_t size,
+                    const struct request *request);
+/* Something that ends in an error reply at its place in the client's order. False: no memory. */
+bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason);
+void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link);
+void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written);
+void exchange_return(struct mux *mux, struct exchange *exchange);
+void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
+/* The client has gone: dropped, taken back, or an orphan from now on. */
+void exchange_abandon(struct mux *mux, struct exchange *exchange);
+void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
+void exchange_release_bytes(struct mux *mux, struct exchange *exchange);
+struct exchange *exchange_next_waiting(const struct client *client);
+struct exchange *exchange_first(const struct list *head);
+/* Deadline of the oldest waiting exchange, and what ends those that are due. */
+uint64_t waiting_deadline(const struct mux *mux);
+void waiting_expire(struct mux *mux);
+
+#endif

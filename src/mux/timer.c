@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deadlines, lazily.
+ *
+ * Each client, each link and the route have one place in the heap. The true deadline is a function
+ * of state; the place may be earlier, never later. So the usual movement, a deadline that recedes
+ * with each message, leaves the heap alone; when the early time comes, the true one is asked for.
+ */
+#include <assert.h>
+
+#include "mux/state.h"
+
+void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns)
+{
+    if (at_ns < heap_at(&mux->heap, &timer->item)) {
+        heap_set(&mux->heap, &timer->item, at_ns);
+    }
+}
+
+static uint64_t route_deadline(const struct mux *mux)
+{
+    uint64_t at = waiting_deadline(mux);
+    uint64_t dial_at = dial_deadline(mux);
+    if (dial_at < at) {
+        at = dial_at;
+    }
+    if (mux->grace_at_ns < at) {
+        at = mux->grace_at_ns;
+    }
+    return at;
+}
+
+/* Closes who has still not taken what was left for it. */
+static void drain_cut(struct mux *mux)
+{
+    mux->grace_at_ns = TIME_NEVER;
+    for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
+        struct client *client = table_at(mux, slot);
+        if (client->state != CLIENT_FREE) {
+            client_gone(mux, client, REASON_SHUTDOWN);
+        }
+    }
+}
+
+/* Ends what is left when the grace of a drain is over; error replies get as long as a lingering
+ * close. */
+static void grace_expire(struct mux *mux)
+{
+    mux->grace_is_over = true;
+    mux->grace_at_ns = mux->now_ns + LINGER_NS;
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        link_replace(mux, &mux->links[slot], REASON_SHUTDOWN);
+    }
+    while (!list_is_empty(&mux->waiting)) {
+        exchange_fail(mux, LIST_ENTRY(list_front(&mux->waiting), struct exchange, node),
+                      REASON_SHUTDOWN);
+    }
+}
+
+static void route_expired(struct mux *mux)
+{
+    waiting_expire(mux);
+    if (mux->now_ns >= mux->grace_at_ns) {
+        if (mux->grace_is_over) {
+            drain_cut(mux);
+        } else {
+            grace_expire(mux);
+        }
+    }
+    dial_run(mux);
+}
+
+static uint64_t deadline_of(struct mux *mux, struct timer *timer)
+{
+    switch (timer->kind) {
+    case TIMER_ROUTE:
+        return route_deadline(mux);
+    case TIMER_CLIENT:
+        return client_deadline(mux, CONTAINER_OF(timer, struct client, timer));
+    case TIMER_LINK:
+        return link_deadline(mux, CONTAINER_OF(timer, struct link, timer));
+    }
+    return TIME_NEVER;
+}
+
+static void expired(struct mux *mux, struct timer *timer)
+{
+    switch (timer->kind) {
+    case TIMER_ROUTE:
+        route_expired(mux);
+        break;
+    case TIMER_CLIENT:
+        client_expired(mux, CONTAINER_OF(timer, struct client, timer));
+        break;
+    case TIMER_LINK:
+        link_expired(mux, CONTAINER_OF(timer, struct link, timer));
+        break;
+    }
+}
+
+void timer_run(struct mux *mux)
+{
+    /* Each round moves one place later or removes it: expired() must change what made it due. */
+    while (heap_first_at(&mux->heap) <= mux->now_ns) {
+        struct timer *timer = CONTAINER_OF(heap_first(&mux->heap), struct timer, item);
+        if (deadline_of(mux, timer) <= mux->now_ns) {
+            expired(mux, timer);
+        }
+        uint64_t at = deadline_of(mux, timer);
+        if (at == TIME_NEVER) {
+            heap_remove(&mux->heap, &timer->item);
+        } else {
+            assert(at > mux->now_ns);
+            heap_set(&mux->heap, &timer->item, at);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop, with epoll; see engine.h.
+ *
+ * A turn:
+ *
+ *     wait            until an event or the earliest deadline; not at all if a connection has more
+ * to read clock           read once, and told to every core links           those with more to
+ * read, then those announced clients         likewise watches         signals, lookups listeners
+ * new clients changed lists   each core admits, then names its links and clients: the kernel is
+ * made to match
+ *
+ * Facts of links come before those of clients, so that what the target said counts before requests
+ * are admitted. The batch of events is gone through once for each kind: it is small and in the
+ * cache.
+ *
+ * An event carries the address of its record (source.h). Connections are registered once,
+ * edge-triggered, for everything; no system call is spent on changing what is waited for. Lock-step
+ * traffic costs a wait and a receive for each side's message, and a send.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "net/engine_private.h"
+#include "net/sys.h"
+
+/* ---- registration ---- */
+
+static bool register_source(struct engine *engine, int fd, uint32_t events, struct source *source)
+{
+    struct epoll_event event = {.events = events, .data.ptr = source};
+    return sys_epoll_control(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool engine_register_connection(struct engine *engine, struct connection *connection)
+{
+    uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+    return register_source(engine, connection->fd, events, &connection->source);
+}
+
+bool engine_register_reader(struct engine *engine, int fd, struct source *source)
+{
+    return register_source(engine, fd, EPOLLIN, source);
+}
+
+/* Closing would do as well, unless a copy of the descriptor lives on in a child between fork and
+ * exec. */
+void engine_unregister(struct engine *engine, int fd)
+{
+    (void)sys_epoll_control(engine->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* ---- life ---- */
+
+struct engine *engine_create(const struct log *log, struct error *error)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        error_set(error, "no memory for the engine");
+        return NULL;
+    }
+    engine->log = log;
+    list_init(&engine->routes);
+    list_init(&engine->watches);
+    list_init(&engine->unfinished[SOURCE_CLIENT]);
+    list_init(&engine->unfinished[SOURCE_LINK]);
+    engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (engine->epoll_fd < 0) {
+        char text[128];
+        error_set(error, "cannot create an epoll descriptor: %s",
+                  errno_text(errno, text, sizeof text));
+        free(engine);
+        return NULL;
+    }
+    reserve_fill(engine);
+    return engine;
+}
+
+void engine_destroy(struct engine **engine_pointer)
+{
+    struct engine *engine = *engine_pointer;
+    if (engine == NULL) {
+        return;
+    }
+    while (!list_is_empty(&engine->routes)) {
+        route_destroy(LIST_ENTRY(list_first(&engine->routes), struct engine_route, node));
+    }
+    while (!list_is_empty(&engine->watches)) {
+        engine_unwatch(engine, LIST_ENTRY(list_first(&engine->watches), struct watch, node)->fd);
+    }
+    reserve_empty(engine);
+    (void)sys_close(engine->epoll_fd);
+    free(engine);
+    *engine_pointer = NULL;
+}
+
+uint64_t engine_now(void)
+{
+    return sys_clock_ns();
+}
+
+/* ---- watches ---- */
+
+bool engine_watch(struct engine *engine, int fd, void (*ready)(void *context), void *context,
+                  struct error *error)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) {
+        error_set(error, "no memory to watch a descriptor");
+        return false;
+    }
+    *watch =
+        (struct watch){.source.kind = SOURCE_WATCH, .fd = fd, .ready = ready, .context = context};
+    if (!engine_register_reader(engine, fd, &watch->source)) {
+        char text[128];
+        error_set(error, "cannot watch a descriptor: %s", errno_text(errno, text, sizeof text));
+        free(watch);
+        return false;
+    }
+    list_push_back(&engine->watches, &watch->node);
+    return true;
+}
+
+void engine_unwatch(struct engine *engine, int fd)
+{
+    for (struct list *node = list_first(&engine->watches); node != NULL;
+         node = list_next(&engine->watches, node)) {
+        struct watch *watch = LIST_ENTRY(node, struct watch, node);
+        if (watch->fd == fd) {
+            engine_unregister(engine, fd);
+            list_remove(node);
+            free(watch);
+            return;
+        }
+    }
+}
+
+/* ---- events ---- */
+
+static unsigned ready_of(uint32_t events)
+{
+    unsigned ready = 0;
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)) != 0) {
+        ready |= READY_READ;
+    }
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        ready |= READY_WRITE;
+    }
+    if ((events & (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)) != 0) {
+        ready |= READY_READ_ON;
+    }
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+        ready |= READY_HUNG_UP;
+    }
+    return ready;
+}
+
+static void take_event(struct source *source, uint32_t events)
+{
+    switch ((enum source_kind)source->kind) {
+    case SOURCE_CLIENT:
+    case SOURCE_LINK:
+        connection_announced(CONTAINER_OF(source, struct connection, source), ready_of(events));
+        break;
+    case SOURCE_LISTENER:
+        accept_ready(CONTAINER_OF(source, struct listener, source));
+        break;
+    case SOURCE_WATCH: {
+        struct watch *watch = CONTAINER_OF(source, struct watch, source);
+        watch->ready(watch->context);
+        break;
+    }
+    }
+}
+
+static void take_events(struct engine *engine, int count, enum source_kind kind)
+{
+    for (int index = 0; index < count; index++) {
+        struct source *source = engine->events[index].data.ptr;
+        if (source->kind == kind) {
+            take_event(source, engine->events[index].events);
+        }
+    }
+}
+
+/* Those that become unfinished again go behind the last one and wait for the next turn. */
+static void take_unfinished(struct engine *engine, enum source_kind kind)
+{
+    struct list *unfinished = &engine->unfinished[kind];
+    const struct list *last = list_last(unfinished);
+    bool more = last != NULL;
+    while (more && !list_is_empty(unfinished)) {
+        struct list *node = unfinished->next;
+        more = node != last;
+        list_remove(node);
+        connection_continue(LIST_ENTRY(node, struct connection, unfinished));
+    }
+}
+
+/* ---- the turn ---- */
+
+static struct engine_route *route_after(const struct engine *engine, const struct list *node)
+{
+    struct list *next =
+        node == NULL ? list_first(&engine->routes) : list_next(&engine->routes, node);
+    return next == NULL ? NULL : LIST_ENTRY(next, struct engine_route, node);
+}
+
+static void tell_time(struct engine *engine, uint64_t now_ns)
+{
+    struct engine_route *route = route_after(engine, NULL);
+    for (; route != NULL; route = route_after(engine, &route->node)) {
+        mux_time(route->mux, now_ns);
+    }
+}
+
+static void match_changed(struct engine *engine)
+{
+    struct engine_route *route = route_after(engine, NULL);
+    for (; route != NULL; route = route_after(engine, &route->node)) {
+        mux_id id;
+        while ((id = mux_next_changed(route->mux)) != MUX_ID_NONE) {
+            connection_match(route, id);
+        }
+    }
+}
+
+static uint64_t earliest_deadline(const struct engine *engine)
+{
+    uint64_t at = engine->accept_is_paused ? engine->accept_resume_at : TIME_NEVER;
+    const struct engine_route *route = route_after(engine, NULL);
+    for (; route != NULL; route = route_after(engine, &route->node)) {
+        uint64_t deadline = mux_deadline(route->mux);
+        at = deadline < at ? deadline : at;
+    }
+    return at;
+}
+
+/* How long to wait; < 0: for ever. */
+static int64_t wait_ns(const struct engine *engine)
+{
+    if (!list_is_empty(&engine->unfinished[SOURCE_CLIENT]) ||
+        !list_is_empty(&engine->unfinished[SOURCE_LINK])) {
+        return 0;
+    }
+    uint64_t at = earliest_deadline(engine);
+    if (at == TIME_NEVER) {
+        return -1;
+    }
+    uint64_t now_ns = engine_now();
+    if (at <= now_ns) {
+        return 0;
+    }
+    return at - now_ns < INT64_MAX ? (int64_t)(at - now_ns) : INT64_MAX;
+}
+
+static void take_turn(struct engine *engine)
+{
+    int count = sys_epoll_wait(engine->epoll_fd, engine->events, EVENTS_MAX, wait_ns(engine));
+    assert(count >= 0 || errno == EINTR);
+    engine->turn++;
+    uint64_t now_ns = engine_now();
+    tell_time(engine, now_ns);
+    take_unfinished(engine, SOURCE_LINK);
+    take_events(engine, count, SOURCE_LINK);
+    take_unfinished(engine, SOURCE_CLIENT);
+    take_events(engine, count, SOURCE_CLIENT);
+    take_events(engine, count, SOURCE_WATCH);
+    take_events(engine, count, SOURCE_LISTENER);
+    match_changed(engine);
+    accept_resume(engine, now_ns);
+}
+
+/* Whether there are routes and all of them are finished. */
+static bool is_finished(const struct engine *engine)
+{
+    const struct engine_route *route = route_after(engine, NULL);
+    bool finished = route != NULL;
+    for (; route != NULL && finished; route = route_after(engine, &route->node)) {
+        finished = mux_is_finished(route->mux);
+    }
+    return finished;
+}
+
+void engine_run(struct engine *engine)
+{
+    /* What the cores have wanted since they were created, or since the last run. */
+    tell_time(engine, engine_now());
+    match_changed(engine);
+    while (!engine->is_stopping && !is_finished(engine)) {
+        take_turn(engine);
+    }
+    engine->is_stopping = false;
+}
+
+void engine_stop(struct engine *engine)
+{
+    engine->is_stopping = true;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The promises as checks; see checks.h. Every failure names the promise in the words of DESIGN.md. */
+#include "checks.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "memory.h"
+#include "world.h"
+
+#define RETIRE_NS       (1 * NS_PER_S)
+#define SILENCE_NS      (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
+#define CLIENT_BYTES    4096            /* of a client without messages, generously */
+#define EXCHANGE_BYTES  512
+#define REFUSED_MAX     64 /* clients over --max-clients that are being told so */
+
+void check_core(struct world *world)
+{
+    memory_core_begins();
+    mux_check(world->mux);
+    memory_core_ends();
+    world->turn_is_owed = true;
+}
+
+/* ---- wishes ---- */
+
+void check_every_wish_was_announced(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *connection = world->live[i];
+        if (connection->id == MUX_ID_NONE) {
+            continue;
+        }
+        unsigned wants = mux_wants(world->mux, connection->id);
+        if ((wants & ~connection->wants) != 0) {
+            sim_fail("every wish is announced",
+                     "%s %llu wants %#x and was last announced with %#x: a mark is missing",
+                     connection_kind(connection), (unsigned long long)connection->number, wants,
+                     connection->wants);
+        }
+    }
+}
+
+void check_wishes_make_sense(const struct world *world, const struct connection *connection, unsigned wants)
+{
+    (void)world;
+    bool open = connection->stage == STAGE_OPEN;
+    unsigned traffic = MUX_READ | MUX_PROBE | MUX_WRITE | MUX_END;
+    if (((wants & MUX_CLOSE) != 0 && wants != MUX_CLOSE) ||
+        (wants & (MUX_WRITE | MUX_END)) == (MUX_WRITE | MUX_END) || (!open && (wants & traffic) != 0) ||
+        (open && (wants & (MUX_RESOLVE | MUX_CONNECT)) != 0) ||
+        (!connection->is_link && (wants & (MUX_RESOLVE | MUX_CONNECT | MUX_PROBE)) != 0) ||
+        (connection->shut && (wants & MUX_WRITE) != 0) ||
+        (connection->told_failure && wants != MUX_CLOSE)) {
+        sim_fail("wishes make sense", "%s %llu (%s%s%s) wants %#x", connection_kind(connection),
+                 (unsigned long long)connection->number, open ? "open" : "not open",
+                 connection->shut ? ", shut" : "", connection->told_failure ? ", failed" : "", wants);
+    }
+}
+
+/* ---- promise 2: the target never sees what it did not sign up for ---- */
+
+void check_links_are_limited(const struct world *world)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *link = world->live[i];
+        count += link->is_link && (link->stage == STAGE_CONNECTING || link->stage == STAGE_OPEN);
+    }
+    if (count > world->options.links_max) {
+        sim_fail("never more links than allowed", "%u links are open or opening, %u are allowed", count,
+                 world->options.links_max);
+    }
+}
+
+void check_link_is_retired_in_order(const struct world *world, const struct connection *link)
+{
+    bool waited = link->shut && world->now_ns - link->shut_at >= RETIRE_NS;
+    if (!link->told_end && !link->told_failure && !waited) {
+        sim_fail("a link is retired in order",
+                 "link %llu is closed, and the target neither ended nor was given time to", (unsigned long long)link->number);
+    }
+}
+
+void check_link_may_carry_a_request(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    if (watch->spoilt != NULL) {
+        sim_fail("a spoilt link is replaced", "link %llu carries on although: %s",
+                 (unsigned long long)link->number, watch->spoilt);
+    }
+    if (watch->awaited_count >= world->options.in_flight_max) {
+        sim_fail("never more requests in flight than allowed", "link %llu has %u already",
+                 (unsigned long long)link->number, watch->awaited_count);
+    }
+    if (link->shut || link->told_end || link->told_failure) {
+        sim_fail("nothing is sent on a link that has ended", "link %llu", (unsigned long long)link->number);
+    }
+    uint64_t seen_at = link->last_seen_at > link->connected_at ? link->last_seen_at : link->connected_at;
+    uint64_t slack = world->swarm.engine.tick_max_ns * 64;
+    if (link->taken_at > seen_at && link->taken_at - seen_at > SILENCE_NS + slack) {
+        sim_fail("a silent link is read before it is used", "link %llu was last seen %llu ns before",
+                 (unsigned long long)link->number, (unsigned long long)(link->taken_at - seen_at));
+    }
+}
+
+void check_pacing(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    const struct mux_options *options = &world->options;
+    if (world->now_ns - link->connected_at < options->delay_ns) {
+        sim_fail("--delay is never shorter", "link %llu is used %llu ns after connecting",
+                 (unsigned long long)link->number, (unsigned long long)(world->now_ns - link->connected_at));
+    }
+    if (watch->last_byte_at != 0 && world->now_ns - watch->last_byte_at < options->gap_ns) {
+        sim_fail("--gap is never shorter", "link %llu is used %llu ns after its last byte",
+                 (unsigned long long)link->number, (unsigned long long)(world->now_ns - watch->last_byte_at));
+    }
+}
+
+void check_request_goes_out_whole(const struct world *world, const struct connection *link,
+                                  const struct ledger_entry *entry)
+{
+    (void)world;
+    if (!entry->is_request || !entry->read_whole) {
+        sim_fail("a request takes a link only when it is whole", "link %llu carries %u.%u, which is not",
+                 (unsigned long long)link->number, entry->client, entry->sequence);
+    }
+}
+
+void check_no_second_copy(const struct world *world, const struct ledger_entry *entry)
+{
+    (void)world;
+    if (entry->sendings_count == 0) {
+        return;
+    }
+    const struct sending *first = &entry->sendings[0];
+    if (entry->kind != 'G' || entry->sendings_count >= 2 || !first->link_had_answered ||
+        first->response_upto > first->response_from) {
+        sim_fail("never a second copy of a request that may have had an effect",
+                 "request %c%u.%u was sent %u times before; its first link had%s answered, %llu response bytes had come",
+                 entry->kind, entry->client, entry->sequence, entry->sendings_count,
+                 first->link_had_answered ? "" : " not",
+                 (unsigned long long)(first->response_upto - first->response_from));
+    }
+}
+
+/* ---- promise 6: memory is bounded ---- */
+
+void check_memory_is_bounded(const struct world *world)
+{
+    const struct mux_options *options = &world->options;
+    const struct mux_counters *counters = mux_counters(world->mux);
+    size_t message = options->settings.message_bytes_max + EDIT_GROWTH_MAX + MUX_SCRATCH_BYTES;
+    size_t limit = options->memory_bytes_max + 4 * MUX_SCRATCH_BYTES + (size_t)2 * BUF_KEPT_MAX +
+                   (size_t)options->links_max * 4 * message +
+                   (size_t)(options->clients_max + REFUSED_MAX + 64) * CLIENT_BYTES +
+                   (size_t)(world->witness.exchanges_open_max + 64) * EXCHANGE_BYTES;
+    if (memory_core_bytes() > limit) {
+        sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed", memory_core_bytes(), limit);
+    }
+    if (counters->clients > options->clients_max || counters->links > options->links_max ||
+        counters->in_flight > options->links_max * options->in_flight_max) {
+        sim_fail("gauges stay within the limits", "%u clients, %u links, %u in flight", counters->clients,
+                 counters->links, counters->in_flight);
+    }
+}
+
+/* ---- calm runs ---- */
+
+void check_calm(const struct world *world)
+{
+    const struct mux_counters *c = mux_counters(world->mux);
+    uint64_t troubles = c->clients_refused + c->orphans + c->dropped + c->error_replies + c->returned +
+                        c->resent + c->strays + c->timeouts + c->links_failed + c->cut;
+    for (uint32_t reason = 0; reason < REASON_COUNT; reason++) {
+        troubles += c->ended[reason];
+    }
+    if (troubles > 0 || c->links_lost > world->calm_links_lost_max) {
+        sim_fail("a calm run needs no recovery",
+                 "refused %llu orphans %llu dropped %llu error replies %llu returned %llu resent %llu "
+                 "strays %llu timeouts %llu failed %llu lost %llu",
+                 (unsigned long long)c->clients_refused, (unsigned long long)c->orphans,
+                 (unsigned long long)c->dropped, (unsigned long long)c->error_replies,
+                 (unsigned long long)c->returned, (unsigned long long)c->resent,
+                 (unsigned long long)c->strays, (unsigned long long)c->timeouts,
+                 (unsigned long long)c->links_failed, (unsigned long long)c->links_lost);
+    }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of the simulator: sends requests that name it and their place, and verifies every byte
+ * that comes back. It knows what it may legally see: the response to its oldest unanswered request,
+ * an error reply with a cause that the world really had, or the end of its connection for a reason that
+ * holds. Some are rude: they dribble, flood, vanish, stall, talk nonsense or do not read.
+ */
+#ifndef SIM_CLIENT_MODEL_H
+#define SIM_CLIENT_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger.h"
+#include "mux/mux.h"
+
+struct world;
+struct connection;
+struct client;
+
+/* Draws a client from the swarm's habits. `polite`: none of the troubles. */
+struct client *client_create(struct world *world, uint32_t number, bool polite);
+void client_destroy(struct client **client);
+
+uint64_t client_due(const struct world *world, const struct client *client);
+void client_act(struct world *world, struct client *client);
+
+/* Its troubles stop: it reads, sends the rest of what it began, and finishes. */
+void client_heal(struct world *world, struct client *client);
+
+/* Whether its connection is over, on both sides, or it never was. */
+bool client_is_done(const struct client *client);
+
+/* Whether all its requests were answered by the target. */
+bool client_is_satisfied(const struct client *client);
+
+uint64_t client_answers(const struct client *client);
+
+struct ledger_entry *client_entry(struct client *client, uint32_t sequence);
+
+/* The engine has read up to `upto` of its stream. */
+void client_was_read(struct world *world, struct client *client, uint64_t upto);
+
+/* The core has told of its next whole request. */
+void client_request_seen(struct world *world, struct client *client, uint64_t exchange, struct span bytes);
+
+/* The core has told why its connection ended; `told`: of the exchange that had no error reply. */
+void client_was_closed(struct world *world, struct client *client, enum mux_reason reason,
+                       enum mux_reason told);
+
+#endif

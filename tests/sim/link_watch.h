@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes over one link, followed byte by byte from outside the core: which requests went out, where
+ * in the incoming stream the response of each begins and ends, and whether the link is spoilt.
+ *
+ * On a by-order link position is all there is: from the first byte of a request handed to the kernel,
+ * the next incoming bytes are its response; bytes that come in while no response is awaited are
+ * stray. The watch applies that rule on its own, so that a client's model can tell a response that the
+ * target got wrong from one that the core gave to the wrong client.
+ */
+#ifndef SIM_LINK_WATCH_H
+#define SIM_LINK_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct world;
+struct connection;
+struct ledger_entry;
+
+enum { WATCH_AWAITED_MAX = 64 };
+
+struct link_watch {
+    size_t message_left;         /* bytes to come of the request that is going out */
+    struct ledger_entry *sending; /* whose it is; NULL: nobody's */
+    struct ledger_entry *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
+    uint32_t awaited_count;
+    uint64_t incoming_at;  /* stream offset where the response of the oldest begins */
+    uint64_t answered;     /* whole responses */
+    const char *spoilt;    /* why no further request may be sent; NULL: it may */
+    uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
+};
+
+void link_watch_deinit(struct link_watch *watch);
+
+/* The engine is about to hand the first `size` bytes of the core's view to the kernel. */
+void link_watch_sending(struct world *world, struct connection *link, struct span view, size_t size);
+
+/* The engine has read up to link->up.read. */
+void link_watch_received(struct world *world, struct connection *link);
+
+/* The link is over: what it still carried has ended without a response. */
+void link_watch_over(struct world *world, struct connection *link);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients and targets say; see message.h. */
+#include "message.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model_protocol.h"
+
+enum framing { FRAMING_LINE, FRAMING_LENGTH_BINARY, FRAMING_LENGTH_DIGITS, FRAMING_MODEL };
+
+static enum framing framing_of(const struct dialect *dialect)
+{
+    const char *name = dialect->protocol->name;
+    if (strcmp(name, "model") == 0) {
+        return FRAMING_MODEL;
+    }
+    if (strcmp(name, "iso8583") == 0) {
+        return FRAMING_LENGTH_BINARY;
+    }
+    if (strcmp(name, "mpu") == 0) {
+        return FRAMING_LENGTH_DIGITS;
+    }
+    assert(strcmp(name, "echo") == 0);
+    return FRAMING_LINE;
+}
+
+size_t message_write(const struct dialect *dialect, enum side side, enum speaker speaker,
+                     struct span text, uint8_t *out)
+{
+    size_t at = 0;
+    enum framing framing = framing_of(dialect);
+    switch (framing) {
+    case FRAMING_LENGTH_BINARY:
+        out[at++] = (uint8_t)(text.size >> 8);
+        out[at++] = (uint8_t)text.size;
+        break;
+    case FRAMING_LENGTH_DIGITS:
+        assert(text.size <= 9999);
+        (void)snprintf((char *)out, 6, "%04u", (unsigned)text.size);
+        at = 4;
+        break;
+    case FRAMING_MODEL:
+        if (side == TARGET_SIDE) {
+            out[at++] = speaker == REQUEST ? '>' : '<';
+        }
+        break;
+    case FRAMING_LINE:
+        break;
+    }
+    memcpy(out + at, text.data, text.size);
+    at += text.size;
+    if (framing == FRAMING_LINE || framing == FRAMING_MODEL) {
+        out[at++] = '\n';
+    }
+    return at;
+}
+
+static enum cut cut_line(struct span bytes, size_t skip, size_t *size, struct span *text)
+{
+    const uint8_t *newline = bytes.size == 0 ? NULL : memchr(bytes.data, '\n', bytes.size);
+    if (newline == NULL) {
+        return CUT_PARTIAL;
+    }
+    *size = (size_t)(newline - bytes.data) + 1;
+    *text = span_of(bytes.data + skip, *size - 1 - skip);
+    return CUT_WHOLE;
+}
+
+static enum cut cut_counted(struct span bytes, size_t head, size_t length, size_t *size, struct span *text)
+{
+    if (bytes.size < head + length) {
+        return CUT_PARTIAL;
+    }
+    *size = head + length;
+    *text = span_of(bytes.data + head, length);
+    return CUT_WHOLE;
+}
+
+static enum cut cut_digits(struct span bytes, size_t *size, struct span *text)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (i == bytes.size) {
+            return CUT_PARTIAL;
+        }
+        if (bytes.data[i] < '0' || bytes.data[i] > '9') {
+            return CUT_INVALID;
+        }
+        length = length * 10 + bytes.data[i] - '0';
+    }
+    return cut_counted(bytes, 4, length, size, text);
+}
+
+static enum cut cut_any(const struct dialect *dialect, enum side side, enum speaker speaker,
+                        struct span bytes, size_t *size, struct span *text)
+{
+    switch (framing_of(dialect)) {
+    case FRAMING_LINE:
+        return cut_line(bytes, 0, size, text);
+    case FRAMING_LENGTH_BINARY:
+        return bytes.size < 2 ? CUT_PARTIAL
+                              : cut_counted(bytes, 2, (size_t)bytes.data[0] << 8 | bytes.data[1],
+                                            size, text);
+    case FRAMING_LENGTH_DIGITS:
+        return cut_digits(bytes, size, text);
+    case FRAMING_MODEL:
+        if (side == TARGET_SIDE && bytes.size > 0 &&
+            bytes.data[0] != (speaker == REQUEST ? '>' : '<')) {
+            return CUT_INVALID;
+        }
+        return cut_line(bytes, side == TARGET_SIDE ? 1 : 0, size, text);
+    }
+    return CUT_INVALID;
+}
+
+enum cut message_cut(const struct dialect *dialect, enum side side, enum speaker speaker,
+                     struct span bytes, size_t *size, struct span *text)
+{
+    *size = 0;
+    *text = span_of(NULL, 0);
+    return cut_any(dialect, side, speaker, bytes, size, text);
+}
+
+/* A small hash (FNV-1a); whatever differs in a request shows in the response. */
+static uint64_t hash(struct span text)
+{
+    uint64_t value = 0xCBF29CE484222325U;
+    for (size_t i = 0; i < text.size; i++) {
+        value = (value ^ text.data[i]) * 0x100000001B3U;
+    }
+    return value ^ value >> 29;
+}
+
+static size_t add_letters(uint8_t *out, uint64_t seed, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        out[i] = (uint8_t)('a' + (seed >> 33) % 26);
+    }
+    return count;
+}
+
+size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters, uint8_t *out)
+{
+    int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.", kind, client, sequence);
+    assert(size > 0);
+    return (size_t)size + add_letters(out + size, (uint64_t)client << 32 | sequence, letters);
+}
+
+static bool parse_number(struct span text, size_t *at, uint32_t *number)
+{
+    size_t start = *at;
+    *number = 0;
+    while (*at < text.size && *at < start + 9 && text.data[*at] >= '0' && text.data[*at] <= '9') {
+        *number = *number * 10 + text.data[(*at)++] - '0';
+    }
+    return *at > start && *at < text.size && text.data[(*at)++] == '.';
+}
+
+bool message_request_parse(struct span text, char *kind, uint32_t *client, uint32_t *sequence)
+{
+    size_t at = 1;
+    if (text.size < 5) {
+        return false;
+    }
+    *kind = (char)text.data[0];
+    return parse_number(text, &at, client) && parse_number(text, &at, sequence);
+}
+
+size_t message_response_text(char kind, struct span request_text, size_t bytes_max, uint8_t *out)
+{
+    char request_kind;
+    uint32_t client, sequence;
+    bool ours = message_request_parse(request_text, &request_kind, &client, &sequence);
+    uint64_t mark = hash(request_text);
+    int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.%08x.", kind, ours ? client : 0,
+                        ours ? sequence : 0, (unsigned)(mark & UINT32_MAX));
+    assert(size > 0);
+    size_t letters_max = bytes_max > (size_t)size ? bytes_max - (size_t)size : 0;
+    /* One in four responses is long, the others are short. */
+    size_t letters = mark % 4 == 0 ? letters_max : letters_max < 8 ? letters_max : mark % 8;
+    return (size_t)size + add_letters(out + size, mark, letters);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* The observer of the core in the simulator; see witness.h. */
+#include "witness.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_model.h"
+#include "world.h"
+
+static const char *const kind_names[WITNESS_KINDS] = {
+    [MUX_CLIENT_OPENED] = "client_opened",     [MUX_CLIENT_CLOSED] = "client_closed",
+    [MUX_LINK_CONNECTING] = "link_connecting", [MUX_LINK_UP] = "link_up",
+    [MUX_LINK_FAILED] = "link_failed",         [MUX_LINK_RETRY] = "link_retry",
+    [MUX_LINK_LOST] = "link_lost",             [MUX_LINK_CLOSED] = "link_closed",
+    [MUX_REQUEST] = "request",                 [MUX_REQUEST_TAKEN] = "request_taken",
+    [MUX_RESPONSE] = "response",               [MUX_ERROR_REPLY] = "error_reply",
+    [MUX_EXCHANGE_ENDED] = "exchange_ended",   [MUX_RESENT] = "resent",
+    [MUX_STRAY] = "stray",                     [MUX_PAUSED] = "paused",
+};
+
+static void tell(struct world *world, const struct mux_event *event)
+{
+    WORLD_TRACE(world, "    core: %s client %llu link %llu exchange %llu %s", kind_names[event->kind],
+                (unsigned long long)event->client, (unsigned long long)event->link,
+                (unsigned long long)event->exchange, reason_text(event->reason));
+}
+
+static struct seen_client *seen_client(struct witness *witness, uint64_t serial)
+{
+    return serial > 0 && serial < WITNESS_CLIENTS_MAX ? &witness->clients[serial] : NULL;
+}
+
+static struct seen_exchange *seen_exchange(struct witness *witness, uint64_t serial)
+{
+    if (serial >= witness->exchanges_room) {
+        size_t room = (size_t)serial * 2 + 64;
+        witness->exchanges = realloc(witness->exchanges, room * sizeof *witness->exchanges);
+        assert(witness->exchanges != NULL);
+        memset(witness->exchanges + witness->exchanges_room, 0,
+               (room - witness->exchanges_room) * sizeof *witness->exchanges);
+        witness->exchanges_room = room;
+    }
+    return &witness->exchanges[serial];
+}
+
+/* ---- turns ---- */
+
+static bool waits(const struct witness *witness, const struct seen_client *client)
+{
+    return client->open > 0 && !client->closed && witness->exchanges[client->head].phase == PHASE_WAITING;
+}
+
+/* Promise 4: nobody starves. While a client waits, each other client gets at most one turn. */
+static void check_turns_are_fair(const struct world *world, struct witness *witness, uint64_t taker)
+{
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX; serial++) {
+        struct seen_client *client = &witness->clients[serial];
+        const struct connection *connection = client->connection;
+        bool held_up = connection != NULL && (connection->down.blocked || connection->unfinished ||
+                                              (connection->wants & MUX_WRITE) != 0);
+        if (serial == taker || !waits(witness, client) || held_up) {
+            memset(client->turns_seen, 0, sizeof client->turns_seen);
+            continue;
+        }
+        if (++client->turns_seen[taker] > world->options.links_max * world->options.in_flight_max) {
+            sim_fail("nobody starves", "client #%llu waited while client #%llu had %u turns",
+                     (unsigned long long)serial, (unsigned long long)taker, client->turns_seen[taker]);
+        }
+    }
+}
+
+static void forget_turn(struct witness *witness, uint64_t taker)
+{
+    for (uint64_t serial = 1; serial < WITNESS_CLIENTS_MAX; serial++) {
+        uint32_t *turns = &witness->clients[serial].turns_seen[taker];
+        *turns -= *turns > 0;
+    }
+}
+
+/* ---- exchanges ---- */
+
+/* A new exchange appears, either with its request or with the error reply of something malformed. */
+static struct seen_exchange *begin_exchange(struct world *world, const struct mux_event *event)
+{
+    struct witness *witness = &world->witness;
+    struct seen_exchange *exchange = seen_exchange(witness, event->exchange);
+    if (exchange->phase != PHASE_UNKNOWN) {
+        sim_fail("an exchange begins once", "exchange %llu begins again", (unsigned long long)event->exchange);
+    }
+    *exchange = (struct seen_exchange){
+        .phase = PHASE_WAITING, .client = event->client, .since = world->now_ns};
+    witness->exchanges_count =
+        event->exchange > witness->exchanges_count ? event->exchange : witness->exchanges_count;
+    witness->exchanges_open++;
+    if (witness->exchanges_open > witness->exchanges_open_max) {
+        witness->exchanges_open_max = witness->exchanges_open;
+    }
+    struct seen_client *client = seen_client(witness, event->client);
+    if (client != NULL && client->open++ == 0) {
+        client->head = event->exchange;
+        memset(client->turns_seen, 0, sizeof client->turns_seen);
+    }
+    return exchange;
+}
+
+static struct seen_exchange *known_exchange(struct world *world, const struct mux_event *event,
+                                            enum exchange_phase from, enum exchange_phase to)
+{
+    struct seen_exchange *exchange = seen_exchange(&world->witness, event->exchange);
+    if (exchange->phase < from || exchange->phase > to) {
+        sim_fail("the core's story makes sense", "%s for exchange %llu, which is in phase %d",
+                 kind_names[event->kind], (unsigned long long)event->exchange, (int)exchange->phase);
+    }
+    return exchange;
+}
+
+static void next_head(struct witness *witness, struct seen_client *client, uint64_t serial)
+{
+    assert(client->open > 0);
+    client->open--;
+    if (client->head != serial) {
+        return;
+    }
+    memset(client->turns_seen, 0, sizeof client->turns_seen);
+    uint64_t owner = witness->exchanges[serial].client;
+    for (uint64_t next = serial + 1; client->open > 0 && next <= witness->exchanges_count; next++) {
+        const struct seen_exchange *exchange = &witness->exchanges[next];
+        if (exchange->client == owner && exchange->phase != PHASE_ENDED && exchange->phase != PHASE_UNKNOWN) {
+            client->head = next;
+            return;
+        }
+    }
+}
+
+static void on_ended(struct world *world, const struct mux_event *event)
+{
+    struct witness *witness = &world->witness;
+    struct seen_exchange *exchange = seen_exchange(witness, event->exchange);
+    if (exchange->phase == PHASE_UNKNOWN) { /* refused, and its client went before it could be told */
+        exchange = begin_exchange(world, event);
+    }
+    exchange = known_exchange(world, event, PHASE_WAITING, PHASE_TAKEN);
+    exchange->phase = PHASE_ENDED;
+    witness->exchanges_open--;
+    witness->ended[event->reason]++;
+    struct seen_client *client = seen_client(witness, exchange->client);
+    if (client != NULL) {
+        next_head(witness, client, event->exchange);
+    }
+    while (witness->oldest_open <= witness->exchanges_count &&
+           witness->exchanges[witness->oldest_open].phase != PHASE_WAITING &&
+           witness->exchanges[witness->oldest_open].phase != PHASE_TAKEN) {
+        witness->oldest_open++;
+    }
+}
+
+static void on_taken(struct world *world, const struct mux_event *event)
+{
+    struct seen_exchange *exchange = known_exchange(world, event, PHASE_WAITING, PHASE_WAITING);
+    exchange->phase = PHASE_TAKEN;
+    if (event->client < WITNESS_CLIENTS_MAX) {
+        check_turns_are_fair(world, &world->witness, event->client);
+    }
+    struct connection *link = world_find(world, event->link_id);
+    assert(link != NULL);
+    link->taken_at = world->now_ns;
+}
+
+static void on_request(struct world *world, const struct mux_event *event)
+{
+    begin_exchange(world, event)->queued = true;
+    const struct seen_client *client = seen_client(&world->witness, event->client);
+    if (world->modelled && client != NULL) {
+        client_request_seen(world, client->connection->client, event->exchange, event->bytes);
+    }
+}
+
+static void on_error_reply(struct world *world, const struct mux_event *event)
+{
+    struct witness *witness = &world->witness;
+    if (seen_exchange(witness, event->exchange)->phase == PHASE_UNKNOWN) {
+        begin_exchange(world, event);
+    }
+    struct seen_exchange *exchange = known_exchange(world, event, PHASE_WAITING, PHASE_TAKEN);
+    if (exchange->replied || exchange->responses > 0) {
+        sim_fail("an exchange is answered once", "exchange %llu gets an error reply on top",
+                 (unsigned long long)event->exchange);
+    }
+    exchange->replied = true;
+    witness->error_replies_with_bytes += event->bytes.size > 0;
+    struct seen_client *client = seen_client(witness, event->client);
+    if (client != NULL && event->bytes.size == 0) {
+        client->told_reason = event->reason;
+    }
+}
+
+/* ---- clients ---- */
+
+static void on_client_opened(struct world *world, const struct mux_event *event)
+{
+    struct witness *witness = &world->witness;
+    if (event->client != witness->clients_count + 1) {
+        sim_fail("clients are numbered in order", "client #%llu follows #%llu", (unsigned long long)event->client,
+                 (unsigned long long)witness->clients_count);
+    }
+    witness->clients_count = event->client;
+    struct seen_client *client = seen_client(witness, event->client);
+    if (client != NULL) {
+        union {
+            const void *constant;
+            struct connection *connection;
+        } origin = {.constant = event->origin};
+        client->connection = origin.connection;
+    }
+}
+
+static void on_client_closed(struct world *world, const struct mux_event *event)
+{
+    struct seen_client *client = seen_client(&world->witness, event->client);
+    if (client == NULL) {
+        return;
+    }
+    if (client->closed) {
+        sim_fail("a client closes once", "client #%llu closes again", (unsigned long long)event->client);
+    }
+    client->closed = true;
+    client->reason = event->reason;
+    if (world->modelled) {
+        client_was_closed(world, client->connection->client, event->reason, client->told_reason);
+    }
+}
+
+void witness_event(void *context, const struct mux_event *event)
+{
+    struct world *world = context;
+    tell(world, event);
+    world->witness.kinds[event->kind]++;
+    world->witness.last_reason[event->kind] = event->reason;
+    switch (event->kind) {
+    case MUX_CLIENT_OPENED:
+        on_client_opened(world, event);
+        break;
+    case MUX_CLIENT_CLOSED:
+        on_client_closed(world, event);
+        break;
+    case MUX_REQUEST:
+        on_request(world, event);
+        break;
+    case MUX_REQUEST_TAKEN:
+        on_taken(world, event);
+        break;
+    case MUX_RESPONSE:
+        known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN)->responses++;
+        break;
+    case MUX_ERROR_REPLY:
+        on_error_reply(world, event);
+        break;
+    case MUX_EXCHANGE_ENDED:
+        on_ended(world, event);
+        break;
+    case MUX_RESENT:
+        known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN)->phase = PHASE_WAITING;
+        if (event->client < WITNESS_CLIENTS_MAX) {
+            forget_turn(&world->witness, event->client);
+        }
+        break;
+    case MUX_LINK_CONNECTING:
+    case MUX_LINK_UP:
+    case MUX_LINK_FAILED:
+    case MUX_LINK_RETRY:
+    case MUX_LINK_LOST:
+    case MUX_LINK_CLOSED:
+    case MUX_STRAY:
+    case MUX_PAUSED:
+        break;
+    }
+}
+
+void witness_deinit(struct witness *witness)
+{
+    free(witness->exchanges);
+    witness->exchanges = NULL;
+}
+
+/* ---- checks ---- */
+
+void check_every_request_ends_in_time(const struct world *world)
+{
+    const struct witness *witness = &world->witness;
+    const struct mux_options *options = &world->options;
+    if (witness->exchanges_open == 0) {
+        return;
+    }
+    /* Sent at the latest when it has waited its longest, and answered within the response time. */
+    uint64_t longest = time_after(options->wait_timeout_ns, options->response_timeout_ns);
+    uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
+    const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
+    if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&
+        world->now_ns - oldest->since > time_after(longest, slack)) {
+        sim_fail("every request ends", "exchange %llu of client #%llu is %llu ms old, its deadlines allow %llu",
+                 (unsigned long long)witness->oldest_open, (unsigned long long)oldest->client,
+                 (unsigned long long)((world->now_ns - oldest->since) / NS_PER_MS),
+                 (unsigned long long)(longest / NS_PER_MS));
+    }
+}
+
+void check_nothing_is_left_open(const struct world *world)
+{
+    const struct witness *witness = &world->witness;
+    if (witness->exchanges_open > 0) {
+        sim_fail("every exchange ends", "%llu exchanges were never told to have ended",
+                 (unsigned long long)witness->exchanges_open);
+    }
+    if (witness->kinds[MUX_CLIENT_OPENED] != witness->kinds[MUX_CLIENT_CLOSED] ||
+        witness->kinds[MUX_LINK_UP] != witness->kinds[MUX_LINK_CLOSED]) {
+        sim_fail("what opens closes", "%llu clients opened, %llu closed; %llu links up, %llu closed",
+                 (unsigned long long)witness->kinds[MUX_CLIENT_OPENED],
+                 (unsigned long long)witness->kinds[MUX_CLIENT_CLOSED],
+                 (unsigned long long)witness->kinds[MUX_LINK_UP],
+                 (unsigned long long)witness->kinds[MUX_LINK_CLOSED]);
+    }
+}
+
+static void compare(const char *name, uint64_t counted, uint64_t seen)
+{
+    if (counted != seen) {
+        sim_fail("counters match what happened", "the core counts %llu %s, the simulator %llu",
+                 (unsigned long long)counted, name, (unsigned long long)seen);
+    }
+}
+
+void check_counters_match_events(const struct world *world)
+{
+    const struct witness *witness = &world->witness;
+    const struct mux_counters *counters = mux_counters(world->mux);
+    const uint64_t *kinds = witness->kinds;
+    compare("clients", counters->clients_accepted + counters->clients_refused, kinds[MUX_CLIENT_OPENED]);
+    compare("closed clients", counters->clients_closed, kinds[MUX_CLIENT_CLOSED]);
+    compare("requests", counters->requests, kinds[MUX_REQUEST]);
+    compare("requests taken", counters->requests_taken, kinds[MUX_REQUEST_TAKEN]);
+    compare("error replies", counters->error_replies, witness->error_replies_with_bytes);
+    compare("returned and resent", counters->returned + counters->resent, kinds[MUX_RESENT]);
+    compare("strays", counters->strays, kinds[MUX_STRAY]);
+    compare("attempts", counters->link_attempts, kinds[MUX_LINK_CONNECTING]);
+    compare("links up", counters->links_up, kinds[MUX_LINK_UP]);
+    compare("links failed", counters->links_failed, kinds[MUX_LINK_FAILED]);
+    compare("links lost", counters->links_lost, kinds[MUX_LINK_LOST]);
+    uint64_t bytes[4] = {0};
+    for (uint32_t i = 0; i < world->connections_count; i++) {
+        const struct connection *connection = world->connections[i];
+        bytes[connection->is_link ? 2 : 0] += connection->up.read;
+        bytes[connection->is_link ? 3 : 1] += connection->sent_bytes;
+    }
+    compare("bytes from clients", counters->client_bytes_in, bytes[0]);
+    compare("bytes to clients", counters->client_bytes_out, bytes[1]);
+    compare("bytes from links", counters->link_bytes_in, bytes[2]);
+    compare("bytes to links", counters->link_bytes_out, bytes[3]);
+    for (uint32_t reason = 1; reason < REASON_COUNT; reason++) {
+        compare("exchanges that ended with an error", counters->ended[reason], witness->ended[reason]);
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The observer of the core in the simulator: writes the trace, counts, and checks that the core's own
+ * story makes sense: every exchange ends exactly once and nothing is told of it afterwards, every client
+ * and link opens before it closes, and turns are fair.
+ */
+#ifndef SIM_WITNESS_H
+#define SIM_WITNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mux/mux.h"
+
+struct world;
+struct connection;
+
+enum { WITNESS_KINDS = MUX_PAUSED + 1, WITNESS_CLIENTS_MAX = 64 };
+
+enum exchange_phase { PHASE_UNKNOWN, PHASE_WAITING, PHASE_TAKEN, PHASE_ENDED };
+
+struct seen_exchange {
+    enum exchange_phase phase;
+    bool queued;     /* a MUX_REQUEST was told */
+    bool replied;    /* a MUX_ERROR_REPLY was told */
+    uint64_t client; /* serial */
+    uint64_t since;  /* asked at */
+    uint32_t responses;
+};
+
+struct seen_client {
+    struct connection *connection; /* borrows */
+    bool closed;
+    enum mux_reason reason;     /* of the end */
+    enum mux_reason told_reason; /* of the last error reply without bytes, REASON_NONE: none */
+    uint32_t open;              /* exchanges that have not ended */
+    uint64_t head;              /* the oldest of them */
+    uint32_t turns_seen[WITNESS_CLIENTS_MAX]; /* per serial of another: turns it had while this one waited */
+};
+
+struct witness {
+    uint64_t kinds[WITNESS_KINDS];
+    enum mux_reason last_reason[WITNESS_KINDS];
+    uint64_t ended[REASON_COUNT];
+    uint64_t error_replies_with_bytes;
+    struct seen_exchange *exchanges; /* owns; index: serial */
+    size_t exchanges_room;
+    uint64_t exchanges_count; /* highest serial seen */
+    uint64_t exchanges_open, exchanges_open_max;
+    uint64_t oldest_open; /* every exchange below has ended */
+    struct seen_client clients[WITNESS_CLIENTS_MAX]; /* index: serial; later ones are not followed */
+    uint64_t clients_count;
+};
+
+void witness_event(void *world, const struct mux_event *event);
+void witness_deinit(struct witness *witness);
+
+/* No exchange is older than its deadlines allow. */
+void check_every_request_ends_in_time(const struct world *world);
+
+/* At the end: everything that began has ended. */
+void check_nothing_is_left_open(const struct world *world);
+
+/* The core's counters against what was told. */
+void check_counters_match_events(const struct world *world);
+
+#endif

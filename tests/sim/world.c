@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* A simulated world; see world.h. */
+#include "world.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+#include "client_model.h"
+#include "fake_engine.h"
+#include "memory.h"
+#include "target_model.h"
+#include "weather.h"
+
+const char *connection_kind(const struct connection *connection)
+{
+    return connection->is_link ? "link" : "client";
+}
+
+void world_open(struct world *world, const char *replay)
+{
+    trace_begin(&world->trace, replay);
+    world->dialect = (struct dialect){.protocol = world->options.protocol,
+                                      .message_bytes_max = world->options.settings.message_bytes_max};
+    const struct mux_observer observer = {.context = world, .event = witness_event};
+    memory_core_begins();
+    world->mux = mux_create(&world->options, &observer, world->scratch, world->now_ns);
+    memory_core_ends();
+    assert(world->mux != NULL);
+    check_core(world);
+    world->turn_is_owed = true;
+}
+
+void world_close(struct world *world)
+{
+    memory_core_begins();
+    mux_destroy(&world->mux);
+    memory_core_ends();
+    assert(world->mux == NULL);
+    if (memory_core_bytes() != 0) {
+        sim_fail("mux_destroy leaves nothing", "%zu bytes are still allocated", memory_core_bytes());
+    }
+    for (uint32_t i = 0; i < world->connections_count; i++) {
+        if (world->connections[i]->target != NULL) {
+            target_link_destroy(&world->connections[i]->target);
+        }
+        connection_deinit(world->connections[i]);
+        free(world->connections[i]);
+    }
+    for (uint32_t i = 0; i < world->clients_count; i++) {
+        client_destroy(&world->clients[i]);
+    }
+    free(world->connections);
+    free(world->live);
+    witness_deinit(&world->witness);
+    trace_stop();
+}
+
+struct connection *world_add_connection(struct world *world, bool is_link)
+{
+    if (world->connections_count == world->connections_room) {
+        world->connections_room = world->connections_room * 2 + 16;
+        size_t size = world->connections_room * sizeof(struct connection *);
+        world->connections = realloc(world->connections, size);
+        world->live = realloc(world->live, size);
+        assert(world->connections != NULL);
+        assert(world->live != NULL);
+    }
+    struct connection *connection = malloc(sizeof *connection);
+    assert(connection != NULL);
+    connection_init(connection, is_link ? ++world->link_connections : ++world->client_connections, is_link);
+    connection->due_at = TIME_NEVER;
+    world->connections[world->connections_count++] = connection;
+    world->live[world->live_count++] = connection;
+    return connection;
+}
+
+struct connection *world_find(const struct world *world, mux_id id)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        if (world->live[i]->id == id) {
+            return world->live[i];
+        }
+    }
+    return NULL;
+}
+
+void world_sweep(struct world *world)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        if (!connection_is_over(world->live[i])) {
+            world->live[kept++] = world->live[i];
+        }
+    }
+    world->live_count = kept;
+}
+
+struct ledger_entry *world_entry(const struct world *world, uint32_t client, uint32_t sequence)
+{
+    if (client == 0 || client > world->clients_count) {
+        return NULL;
+    }
+    return client_entry(world->clients[client - 1], sequence);
+}
+
+void world_link_arrives(struct world *world, struct connection *link)
+{
+    connection_open_pipes(link, &world->swarm.pipe_to_engine, &world->swarm.pipe_to_peer);
+    if (world->modelled) {
+        link->target = target_link_create(world, link);
+    }
+}
+
+void world_note_read(struct world *world, const struct connection *connection)
+{
+    client_was_read(world, connection->client, connection->up.read);
+}
+
+/* ---- steps ---- */
+
+enum actor_kind { ACTOR_ENGINE, ACTOR_CLIENT, ACTOR_TARGET, ACTOR_WEATHER };
+
+struct actor {
+    enum actor_kind kind;
+    uint32_t index;
+};
+
+struct lineup {
+    struct actor due[2 * WORLD_CLIENTS_MAX + 64];
+    uint32_t count;
+    uint64_t next_at; /* of those who are not due */
+};
+
+static void consider(struct lineup *lineup, uint64_t at, uint64_t now, enum actor_kind kind, uint32_t index)
+{
+    if (at > now) {
+        lineup->next_at = at < lineup->next_at ? at : lineup->next_at;
+    } else if (lineup->count < ARRAY_COUNT(lineup->due)) {
+        lineup->due[lineup->count++] = (struct actor){.kind = kind, .index = index};
+    }
+}
+
+static void line_up(const struct world *world, struct lineup *lineup)
+{
+    uint64_t now = world->now_ns;
+    lineup->count = 0;
+    lineup->next_at = TIME_NEVER;
+    consider(lineup, fake_engine_due(world), now, ACTOR_ENGINE, 0);
+    if (!world->modelled) {
+        return;
+    }
+    for (uint32_t i = 0; i < world->clients_count; i++) {
+        consider(lineup, client_due(world, world->clients[i]), now, ACTOR_CLIENT, i);
+    }
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        if (world->live[i]->target != NULL) {
+            consider(lineup, target_link_due(world, world->live[i]->target), now, ACTOR_TARGET, i);
+        }
+    }
+    consider(lineup, weather_due(world), now, ACTOR_WEATHER, 0);
+}
+
+static void act(struct world *world, struct actor actor)
+{
+    switch (actor.kind) {
+    case ACTOR_ENGINE:
+        fake_engine_turn(world);
+        break;
+    case ACTOR_CLIENT:
+        client_act(world, world->clients[actor.index]);
+        break;
+    case ACTOR_TARGET:
+        target_link_act(world, world->live[actor.index]->target);
+        break;
+    case ACTOR_WEATHER:
+        weather_act(world);
+        break;
+    }
+}
+
+static void update_all(struct world *world)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        connection_update(world->live[i], world->now_ns);
+    }
+}
+
+bool world_step(struct world *world, uint64_t until_ns)
+{
+    struct lineup lineup;
+    update_all(world);
+    line_up(world, &lineup);
+    if (lineup.count == 0) {
+        if (lineup.next_at > until_ns || lineup.next_at == TIME_NEVER) {
+            return false;
+        }
+        world->now_ns = lineup.next_at;
+        world->steps_at_once = 0;
+        check_every_request_ends_in_time(world);
+        return true;
+    }
+    world->steps++;
+    if (++world->steps_at_once > WORLD_EVENTS_AT_ONCE_MAX) {
+        sim_fail("the world does not spin", "%llu steps without the clock moving",
+                 (unsigned long long)world->steps_at_once);
+    }
+    act(world, lineup.due[choose(world->choice, lineup.count)]);
+    return true;
+}
+
+void world_heal(struct world *world)
+{
+    WORLD_TRACE(world, "the faults stop");
+    world->healed = true;
+    weather_heal(world);
+    for (uint32_t i = 0; i < world->clients_count; i++) {
+        client_heal(world, world->clients[i]);
+    }
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        if (world->live[i]->target != NULL) {
+            target_link_heal(world, world->live[i]->target);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Claims about src/base/buf.c, against a model that is a plain array. */
+#include <string.h>
+
+#include "unit.h"
+
+#include "base/buf.h"
+#include "base/random.h"
+
+enum { MODEL_MAX = 100000, BUFS_COUNT = 3 };
+
+struct model {
+    struct buf buf;
+    uint8_t bytes[MODEL_MAX];
+    size_t size;
+};
+
+static void expect_agreement(const struct model *model)
+{
+    buf_check(&model->buf);
+    assert_int_equal(buf_size(&model->buf), model->size);
+    assert_int_equal(buf_is_empty(&model->buf), model->size == 0);
+    struct span view = buf_view(&model->buf);
+    assert_int_equal(view.size, model->size);
+    if (model->size > 0) {
+        assert_memory_equal(view.data, model->bytes, model->size);
+    } else {
+        assert_null(model->buf.base);
+    }
+}
+
+/* The pool's count of what is in use must be the blocks of the buffers. */
+static void expect_pool(const struct buf_pool *pool, const struct model *models, size_t count)
+{
+    size_t used = 0;
+    for (size_t index = 0; index < count; index++) {
+        used += models[index].buf.size;
+    }
+    assert_int_equal(pool->used_bytes, used);
+    assert_true(pool->kept_bytes <= BUF_KEPT_MAX);
+}
+
+static void add(struct buf_pool *pool, struct model *model, struct random *random, size_t size)
+{
+    uint8_t *target = model->bytes + model->size;
+    for (size_t index = 0; index < size; index++) {
+        target[index] = (uint8_t)random_next(random);
+    }
+    if (random_below(random, 2) == 0) {
+        assert_true(buf_append(pool, &model->buf, span_of(target, size)));
+    } else {
+        /* More room than is used, as for a receive. */
+        uint8_t *space = buf_reserve(pool, &model->buf, size + random_below(random, 1000));
+        assert_non_null(space);
+        memcpy(space, target, size);
+        buf_commit(&model->buf, size);
+        if (model->size + size == 0) {
+            buf_consume(pool, &model->buf, 0);
+        }
+    }
+    model->size += size;
+}
+
+static void take_from_front(struct buf_pool *pool, struct model *model, size_t size)
+{
+    buf_consume(pool, &model->buf, size);
+    model->size -= size;
+    memmove(model->bytes, model->bytes + size, model->size);
+}
+
+static void step(struct buf_pool *pool, struct model *model, struct random *random)
+{
+    uint64_t choice = random_below(random, 16);
+    if (choice < 8) {
+        size_t size = (size_t)random_below(random, (uint64_t)1 << random_below(random, 14));
+        if (size <= MODEL_MAX - model->size) {
+            add(pool, model, random, size);
+        }
+    } else if (choice < 14) {
+        take_from_front(pool, model, (size_t)random_below(random, model->size + 1));
+    } else if (choice < 15) {
+        model->size = (size_t)random_below(random, model->size + 1);
+        buf_truncate(pool, &model->buf, model->size);
+    } else {
+        model->size = 0;
+        buf_clear(pool, &model->buf);
+    }
+}
+
+static void test_any_sequence_agrees_with_an_array(void **state)
+{
+    (void)state;
+    static struct model models[BUFS_COUNT];
+    struct buf_pool pool = {0};
+    struct random random;
+    random_init(&random, 8);
+    for (int count = 0; count < 50000; count++) {
+        struct model *model = &models[random_below(&random, BUFS_COUNT)];
+        step(&pool, model, &random);
+        expect_agreement(model);
+        expect_pool(&pool, models, BUFS_COUNT);
+    }
+    for (size_t index = 0; index < BUFS_COUNT; index++) {
+        buf_clear(&pool, &models[index].buf);
+    }
+    assert_int_equal(pool.used_bytes, 0);
+    buf_pool_deinit(&pool);
+    assert_int_equal(pool.kept_bytes, 0);
+}
+
+static void test_an_empty_buffer_owns_no_block(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    buf_check(&buf);
+    assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
+    assert_int_equal(buf.size, BUF_BLOCK_MIN);
+    buf_consume(&pool, &buf, 5);
+    assert_null(buf.base);
+    assert_int_equal(pool.used_bytes, 0);
+    assert_true(buf_append(&pool, &buf, (struct span){0}));
+    assert_null(buf.base);
+    buf_pool_deinit(&pool);
+}
+
+static void test_a_reservation_that_is_not_used_is_dropped(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    assert_non_null(buf_reserve(&pool, &buf, 1000));
+    buf_consume(&pool, &buf, 0);
+    assert_null(buf.base);
+    buf_check(&buf);
+    buf_pool_deinit(&pool);
+}
+
+static void test_a_freed_block_is_used_again(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    assert_true(buf_append(&pool, &buf, span_of("a", 1)));
+    const uint8_t *block = buf.base;
+    buf_clear(&pool, &buf);
+    assert_true(buf_append(&pool, &buf, span_of("b", 1)));
+    assert_ptr_equal(buf.base, block);
+    assert_int_equal(pool.kept_bytes, 0);
+    buf_clear(&pool, &buf);
+    buf_pool_deinit(&pool);
+}
+
+static void test_the_pool_keeps_no_more_than_its_limit(void **state)
+{
+    (void)state;
+    enum { COUNT = 40, SIZE = 65536 };
+    struct buf_pool pool = {0};
+    struct buf bufs[COUNT] = {{0}};
+    for (size_t index = 0; index < COUNT; index++) {
+        assert_non_null(buf_reserve(&pool, &bufs[index], SIZE));
+        buf_commit(&bufs[index], SIZE);
+        memset(bufs[index].base, 'x', SIZE);
+    }
+    assert_int_equal(pool.used_bytes, COUNT * SIZE);
+    for (size_t index = 0; index < COUNT; index++) {
+        buf_clear(&pool, &bufs[index]);
+    }
+    assert_int_equal(pool.used_bytes, 0);
+    assert_int_equal(pool.kept_bytes, BUF_KEPT_MAX);
+    buf_pool_deinit(&pool);
+}
+
+static void test_what_no_block_can_hold_is_refused(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
+    size_t largest = (size_t)BUF_BLOCK_MIN << (BUF_CLASSES - 1);
+    assert_null(buf_reserve(&pool, &buf, largest));
+    assert_null(buf_reserve(&pool, &buf, SIZE_MAX));
+    buf_check(&buf);
+    assert_memory_equal(buf_view(&buf).data, "hello", 5);
+    buf_clear(&pool, &buf);
+    buf_pool_deinit(&pool);
+}
+
+/* A queue that is filled and emptied at the same pace settles on one block. */
+static void test_a_steady_queue_does_not_grow(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    uint8_t message[100] = {0};
+    assert_true(buf_append(&pool, &buf, span_of(message, sizeof message)));
+    for (int step_count = 0; step_count < 10000; step_count++) {
+        assert_true(buf_append(&pool, &buf, span_of(message, sizeof message)));
+        buf_consume(&pool, &buf, sizeof message);
+        assert_true(buf.size <= 512);
+    }
+    buf_clear(&pool, &buf);
+    buf_pool_deinit(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_sequence_agrees_with_an_array),
+        cmocka_unit_test(test_an_empty_buffer_owns_no_block),
+        cmocka_unit_test(test_a_reservation_that_is_not_used_is_dropped),
+        cmocka_unit_test(test_a_freed_block_is_used_again),
+        cmocka_unit_test(test_the_pool_keeps_no_more_than_its_limit),
+        cmocka_unit_test(test_what_no_block_can_hold_is_refused),
+        cmocka_unit_test(test_a_steady_queue_does_not_grow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
