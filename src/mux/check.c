@@ -20,6 +20,12 @@ static void check_deadline(const struct mux *mux, const struct timer *timer, uin
     assert(heap_at(&mux->heap, &timer->item) <= at); /* may be early, never late */
 }
 
+/* A wish that the engine does not know of is on the changed list. */
+static void check_told(const struct list *node, unsigned told, unsigned wants)
+{
+    assert((wants & ~told) == 0 || list_is_linked(node));
+}
+
 static void check_client_exchanges(const struct mux *mux, const struct client *client)
 {
     uint32_t count = 0;
@@ -60,13 +66,12 @@ static void check_client(const struct mux *mux, const struct client *client)
     assert(served || (client->exchanges_count == 0 && buf_is_empty(&client->in)));
     assert(client->state != CLIENT_LINGERING || buf_is_empty(&client->out));
     assert(client->state != CLIENT_CLOSING || buf_is_empty(&client->out));
-    assert(client->state != CLIENT_CLOSING || list_is_linked(&client->changed) ||
-           client->reason != REASON_NONE);
     assert(!client->partial || client->state == CLIENT_OPEN);
     assert((client->partial || client->slow) == list_is_linked(&client->stalled));
     assert(turn_is_due(mux, client) == list_is_linked(&client->turn));
     /* Nothing left to do is done: a finished client without exchanges is on its way out. */
     assert(client->state != CLIENT_FINISHED || client->exchanges_count > 0);
+    check_told(&client->changed, client->told, client_wants(mux, client));
     check_client_exchanges(mux, client);
     check_deadline(mux, &client->timer, client_deadline(mux, client));
 }
@@ -93,6 +98,7 @@ static void check_link(const struct mux *mux, const struct link *link)
     assert(position <= link->written + buf_size(&link->out));
     /* Unsent bytes belong to somebody: never half a message followed by another's. */
     assert(buf_is_empty(&link->out) || position == link->written + buf_size(&link->out));
+    check_told(&link->changed, link->told, link_wants(link));
     check_deadline(mux, &link->timer, link_deadline(mux, link));
 }
 

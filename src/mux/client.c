@@ -116,9 +116,7 @@ void client_touch(struct mux *mux, struct client *client)
     }
     update_clocks(mux, client);
     turn_update(mux, client);
-    if (!list_is_linked(&client->changed)) {
-        list_push_back(&mux->changed_clients, &client->changed);
-    }
+    mark(&mux->changed_clients, &client->changed, &client->told, client_wants(mux, client));
     timer_arm(mux, &client->timer, client_deadline(mux, client));
 }
 

@@ -97,9 +97,7 @@ uint64_t link_deadline(const struct mux *mux, const struct link *link)
 
 void link_touch(struct mux *mux, struct link *link)
 {
-    if (!list_is_linked(&link->changed)) {
-        list_push_back(&mux->changed_links, &link->changed);
-    }
+    mark(&mux->changed_links, &link->changed, &link->told, link_wants(link));
     timer_arm(mux, &link->timer, link_deadline(mux, link));
 }
 
@@ -240,6 +238,7 @@ void link_closed(struct mux *mux, struct link *link)
                                         .link = link->serial});
     }
     list_drop(&link->changed);
+    link->told = 0;
     link->generation = link->generation == UINT32_MAX ? 1 : link->generation + 1;
     if (link->next_address && (dial_is_wanted(mux) || !mux->draining)) {
         connect_next(mux, link);

@@ -367,12 +367,14 @@ mux_id mux_next_changed(struct mux *mux)
     if (!list_is_empty(&mux->changed_links)) {
         struct link *link = LIST_ENTRY(list_front(&mux->changed_links), struct link, changed);
         list_remove(&link->changed);
+        link->told = (uint8_t)link_wants(link);
         return link_id(link);
     }
     if (!list_is_empty(&mux->changed_clients)) {
         struct client *client =
             LIST_ENTRY(list_front(&mux->changed_clients), struct client, changed);
         list_remove(&client->changed);
+        client->told = (uint8_t)client_wants(mux, client);
         return client_id(client);
     }
     mux->counters.links = mux->links_count;

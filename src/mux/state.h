@@ -93,6 +93,7 @@ struct client {
     uint16_t on_link;  /* exchanges that are on a link */
     uint8_t state;     /* enum client_state */
     uint8_t reason;    /* enum mux_reason, from the moment its end is decided */
+    uint8_t told;      /* wishes that the engine knows of (see mark) */
     bool ended : 1;    /* its end-of-stream was seen */
     bool poisoned : 1; /* bytes behind the framed ones are discarded */
     bool partial : 1;  /* the framer waits for more of a message */
@@ -139,6 +140,7 @@ struct link {
     bool answered;          /* delivered a whole response */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
+    uint8_t told;       /* wishes that the engine knows of (see mark) */
     bool address_known; /* the attempt has its addresses: mux->address_index is one */
     bool next_address;  /* when closed, the attempt goes on with the next address */
 };
@@ -221,6 +223,16 @@ struct mux {
 static inline bool is_observed(const struct mux *mux, enum mux_event_kind kind)
 {
     return mux->observer.event != NULL && (mux->observer.ignored >> kind & 1) == 0;
+}
+
+/* Puts a connection on its changed list if it has a wish that the engine does not know of. Wishes
+ * that end need no telling: the engine asks again before each call. */
+static inline void mark(struct list *changed, struct list *node, uint8_t *told, unsigned wants)
+{
+    if ((wants & ~(unsigned)*told) != 0 && !list_is_linked(node)) {
+        list_push_back(changed, node);
+    }
+    *told = (uint8_t)(*told & wants);
 }
 
 /* ---- mux.c ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What people write becomes endpoints and socket addresses, or an error that says what to write instead. */
+/* What people write becomes endpoints and socket addresses, or an error that says what to write
+ * instead. */
 #include "net/address.h"
 
 #include <arpa/inet.h>
@@ -122,8 +123,7 @@ static void test_bad_targets_are_explained(void **state)
         {"[host]:80", "invalid target '[host]:80': 'host' is not an IPv6 address"},
         {"256.1.1.1:80", "invalid target '256.1.1.1:80': '256.1.1.1' is not an IPv4 address"},
         {"1.2.3:80", "invalid target '1.2.3:80': '1.2.3' is not an IPv4 address"},
-        {"http://host:80",
-         "invalid target 'http://host:80': a URL is not understood" TARGET_FORMS},
+        {"http://host:80", "invalid target 'http://host:80': a URL is not understood" TARGET_FORMS},
         {"a b:80", "invalid target 'a b:80': 'a b' has a character that no host name has"},
         {"a..b:80", "invalid target 'a..b:80': 'a..b' is not a host name"},
         {"-a:80", "invalid target '-a:80': '-a' is not a host name"},
