@@ -4,9 +4,9 @@
 # What the scripts of this folder share: installing Debian packages, configuring a build directory,
 # waiting for a line in a file. It is read with `.`, after `cd` to the top of the tree.
 
-# What building needs. The unit tests are configured with everything else, hence cmocka.
+# What building needs.
 # shellcheck disable=SC2034 # used by the scripts
-build_packages="gcc libc6-dev meson ninja-build pkg-config git libcmocka-dev"
+build_packages="gcc libc6-dev meson ninja-build pkg-config git"
 
 # Ends the script with a message.
 die() {
@@ -62,7 +62,7 @@ configure() {
     CC=$compiler meson setup "$directory" "$@"
 }
 
-# The program that a user gets: optimised, in build/.
+# The program that a user gets: optimised, in build/. Unit tests come with it where cmocka is there.
 build_release() {
     configure build gcc --buildtype=release -Db_sanitize=none && ninja -C build
 }

@@ -2,9 +2,9 @@
 /*
  * The text of a failure at start-up, in configuration and administration.
  *
- * A function that can fail there returns bool and takes a `struct error *`, which it fills only when
- * it returns false: lower case, no full stop, the place first, then what failed, the subject in
- * 'quotes', and the remedy where there is one. Who called prints it; library code never prints.
+ * A function that can fail there returns bool and takes a `struct error *`, which it fills only
+ * when it returns false: lower case, no full stop, the place first, then what failed, the subject
+ * in 'quotes', and the remedy where there is one. Who called prints it; library code never prints.
  * Traffic does not use this: it has enum results (see protocol/protocol.h and mux/reason.h).
  */
 #ifndef BASE_ERROR_H

@@ -14,7 +14,7 @@
 
 #include "mux/state.h"
 
-static bool is_served(const struct client *client)
+bool client_is_served(const struct client *client)
 {
     return client->state == CLIENT_OPEN || client->state == CLIENT_FINISHED;
 }
@@ -22,7 +22,7 @@ static bool is_served(const struct client *client)
 /* ---- wishes and deadlines ---- */
 
 /* Whether another request of it may be queued. */
-static bool has_room(const struct mux *mux, const struct client *client)
+bool client_has_room(const struct mux *mux, const struct client *client)
 {
     return client->framed < mux->options.backlog_bytes_max &&
            client->exchanges_count < CLIENT_EXCHANGES_MAX;
@@ -33,7 +33,7 @@ static bool wants_read(const struct mux *mux, const struct client *client)
     if (client->state == CLIENT_LINGERING) {
         return true;
     }
-    return client->state == CLIENT_OPEN && has_room(mux, client) &&
+    return client->state == CLIENT_OPEN && client_has_room(mux, client) &&
            buf_size(&client->out) <= mux->options.backlog_bytes_max;
 }
 
@@ -79,11 +79,11 @@ static bool is_slow(const struct mux *mux, const struct client *client)
     if (client->state == CLIENT_FLUSHING) {
         return !buf_is_empty(&client->out);
     }
-    return is_served(client) && buf_size(&client->out) > mux->options.backlog_bytes_max;
+    return client_is_served(client) && buf_size(&client->out) > mux->options.backlog_bytes_max;
 }
 
 /* Into the list that it belongs to, as the one that has moved last. */
-static void stalled_update(struct mux *mux, struct client *client)
+void client_stalled(struct mux *mux, struct client *client)
 {
     list_drop(&client->stalled);
     if (client->slow) {
@@ -105,7 +105,7 @@ static void update_clocks(struct mux *mux, struct client *client)
     client->reads = reads;
     if (slow != client->slow) {
         client->slow = slow;
-        stalled_update(mux, client);
+        client_stalled(mux, client);
     }
 }
 
@@ -122,24 +122,13 @@ void client_touch(struct mux *mux, struct client *client)
 
 /* ---- ends ---- */
 
-static void set_partial(struct mux *mux, struct client *client, bool partial)
-{
-    if (partial && !client->slow) {
-        client->since_ns = mux->now_ns;
-    }
-    if (partial || client->partial) {
-        client->partial = partial;
-        stalled_update(mux, client);
-    }
-}
-
 static void end_exchanges(struct mux *mux, struct client *client)
 {
     while (!list_is_empty(&client->exchanges)) {
         exchange_abandon(mux,
                          LIST_ENTRY(list_front(&client->exchanges), struct exchange, client_node));
     }
-    set_partial(mux, client, false);
+    client_set_partial(mux, client, false);
     buf_clear(&mux->client_bufs, &client->in);
     client->framed = 0;
 }
@@ -176,7 +165,7 @@ static void flush_progress(struct mux *mux, struct client *client)
 
 void client_flush(struct mux *mux, struct client *client, enum mux_reason reason)
 {
-    assert(is_served(client));
+    assert(client_is_served(client));
     set_reason(client, reason);
     client->state = CLIENT_FLUSHING;
     end_exchanges(mux, client);
@@ -184,165 +173,7 @@ void client_flush(struct mux *mux, struct client *client, enum mux_reason reason
     client_touch(mux, client);
 }
 
-/* Nothing behind the framed requests counts any more. */
-static void poison(struct mux *mux, struct client *client)
-{
-    client->poisoned = true;
-    client->state = CLIENT_FINISHED;
-    set_partial(mux, client, false);
-    buf_truncate(&mux->client_bufs, &client->in, client->framed);
-}
-
-/* An error reply in the place of what comes next from it, which then does not count any more. */
-static void refuse(struct mux *mux, struct client *client, enum mux_reason reason)
-{
-    if (exchange_queue_failed(mux, client, reason)) {
-        poison(mux, client);
-    } else {
-        client_gone(mux, client, REASON_MEMORY);
-    }
-}
-
-/* ---- responses ---- */
-
-bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
-                    bool first, struct span piece)
-{
-    assert(is_served(client));
-    const struct protocol *protocol = mux->options.protocol;
-    if (protocol->edit == NULL || request == NULL) {
-        if (!buf_append(&mux->client_bufs, &client->out, piece)) {
-            return false;
-        }
-    } else {
-        uint8_t *space = buf_reserve(&mux->client_bufs, &client->out, piece.size + EDIT_GROWTH_MAX);
-        if (space == NULL) {
-            return false;
-        }
-        size_t size =
-            protocol->edit(&mux->options.settings, TO_CLIENT, request, 0, first, piece, space);
-        assert(size <= piece.size + EDIT_GROWTH_MAX);
-        buf_commit(&client->out, size);
-        buf_consume(&mux->client_bufs, &client->out, 0);
-    }
-    return true;
-}
-
-/* Writes the error reply of the exchange's reason. True: the client stays. */
-static bool reply(struct mux *mux, struct client *client, const struct exchange *exchange)
-{
-    const struct protocol *protocol = mux->options.protocol;
-    uint8_t bytes[REPLY_BYTES_MAX];
-    struct reply reply = {.size = 0, .closes = true};
-    if (protocol->error_reply != NULL) {
-        const struct request *request = exchange->in_size > 0 ? &exchange->request : NULL;
-        reply = protocol->error_reply(&mux->options.settings, reason_trouble(exchange->reason),
-                                      request, bytes);
-        assert(reply.size <= sizeof bytes);
-    }
-    observe(mux, (struct mux_event){.kind = MUX_ERROR_REPLY,
-                                    .reason = exchange->reason,
-                                    .client_id = client_id(client),
-                                    .client = client->serial,
-                                    .exchange = exchange->serial,
-                                    .bytes = span_of(bytes, reply.size)});
-    if (reply.size == 0 || !client_deliver(mux, client, NULL, true, span_of(bytes, reply.size))) {
-        return false;
-    }
-    mux->counters.error_replies++;
-    return !reply.closes;
-}
-
-/* Answers the failed exchanges whose turn has come. */
-static void answer_failed(struct mux *mux, struct client *client)
-{
-    while (is_served(client) && !list_is_empty(&client->exchanges)) {
-        struct exchange *exchange =
-            LIST_ENTRY(list_front(&client->exchanges), struct exchange, client_node);
-        if (exchange->state != EXCHANGE_FAILED) {
-            return;
-        }
-        enum mux_reason reason = exchange->reason;
-        bool stays = reply(mux, client, exchange) && !exchange->request.closes;
-        exchange_finish(mux, exchange, reason);
-        if (!stays) {
-            client_flush(mux, client, reason);
-        }
-    }
-}
-
-/* ---- requests ---- */
-
-/* Drops the bytes of exchanges at the front that no longer need them. */
-static void release_bytes(struct mux *mux, struct client *client)
-{
-    uint64_t keep_from = client->in_begin + client->framed;
-    for (struct list *node = list_first(&client->exchanges); node != NULL;
-         node = list_next(&client->exchanges, node)) {
-        struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
-        if (exchange->holds_bytes) {
-            keep_from = exchange->in_begin;
-            break;
-        }
-    }
-    size_t size = (size_t)(keep_from - client->in_begin);
-    if (size == 0) {
-        return;
-    }
-    buf_consume(&mux->client_bufs, &client->in, size);
-    client->in_begin += size;
-    client->framed -= (uint32_t)size;
-}
-
-/* Takes a piece off the front of the unframed bytes. */
-static void take_request(struct mux *mux, struct client *client, const struct frame *frame,
-                         const struct request *request)
-{
-    assert(frame->ends);
-    set_partial(mux, client, false);
-    if (!exchange_queue(mux, client, frame->size, request)) {
-        refuse(mux, client, REASON_MEMORY);
-    } else if (request->closes) {
-        poison(mux, client);
-    }
-}
-
-/* More bytes are needed, and may come or not. */
-static void wait_for_more(struct mux *mux, struct client *client)
-{
-    if (client->state == CLIENT_OPEN) {
-        set_partial(mux, client, true);
-    } else {
-        poison(mux, client);
-    }
-}
-
-/* Cuts requests off the received bytes, as many as there is room for. */
-static void frame_requests(struct mux *mux, struct client *client)
-{
-    const struct mux_options *options = &mux->options;
-    while (is_served(client) && !client->poisoned && client->framed < buf_size(&client->in) &&
-           has_room(mux, client)) {
-        struct frame frame = {0};
-        struct request request = {0};
-        struct span bytes = span_from(buf_view(&client->in), client->framed);
-        switch (options->protocol->frame_request(&options->settings, &client->framer, bytes, &frame,
-                                                 &request)) {
-        case FRAME_PIECE:
-            take_request(mux, client, &frame, &request);
-            break;
-        case FRAME_PARTIAL:
-            wait_for_more(mux, client);
-            return;
-        case FRAME_INVALID:
-            refuse(mux, client, REASON_CLIENT_MALFORMED);
-            break;
-        case FRAME_TOO_LARGE:
-            refuse(mux, client, REASON_CLIENT_TOO_LARGE);
-            break;
-        }
-    }
-}
+/* ---- settling ---- */
 
 /* A client that sends nothing more and has been given everything. */
 static void finish_if_done(struct mux *mux, struct client *client)
@@ -356,65 +187,23 @@ static void finish_if_done(struct mux *mux, struct client *client)
 
 void client_settle(struct mux *mux, struct client *client)
 {
-    if (!is_served(client)) {
+    if (!client_is_served(client)) {
         return;
     }
-    answer_failed(mux, client);
-    if (!is_served(client)) {
+    answers_give(mux, client);
+    if (!client_is_served(client)) {
         return;
     }
-    release_bytes(mux, client);
+    requests_release(mux, client);
     if (!client->partial) {
-        frame_requests(mux, client);
-        answer_failed(mux, client);
+        requests_frame(mux, client);
+        answers_give(mux, client);
     }
     if (client->exchanges_count == 0 && !client->partial && !client->slow) {
         client->since_ns = mux->now_ns;
     }
     finish_if_done(mux, client);
     client_touch(mux, client);
-}
-
-/* ---- memory ---- */
-
-/* Who has to go when --buffer-memory is spent: the longest-stalled partial message, else who has
- * gone longest without taking its responses. NULL: everybody is moving. */
-static struct client *memory_victim(const struct mux *mux)
-{
-    struct list *node = list_first(&mux->partials);
-    if (node != NULL) {
-        return LIST_ENTRY(node, struct client, stalled);
-    }
-    node = list_first(&mux->slow);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct client, stalled);
-}
-
-static void memory_end(struct mux *mux, struct client *client)
-{
-    observe(mux, (struct mux_event){.kind = MUX_PAUSED,
-                                    .reason = REASON_MEMORY,
-                                    .client_id = client_id(client),
-                                    .client = client->serial});
-    if (client->partial) {
-        refuse(mux, client, REASON_MEMORY);
-        client_settle(mux, client);
-    } else {
-        client_gone(mux, client, REASON_MEMORY);
-    }
-}
-
-static void memory_enforce(struct mux *mux, struct client *latest)
-{
-    /* Each round takes a client off one of the two lists; the last resort is who brought the last
-     * bytes. */
-    while (mux->client_bufs.used_bytes > mux->options.memory_bytes_max) {
-        struct client *victim = memory_victim(mux);
-        if (victim == NULL) {
-            client_gone(mux, latest, REASON_MEMORY);
-            return;
-        }
-        memory_end(mux, victim);
-    }
 }
 
 /* ---- facts ---- */
@@ -438,7 +227,7 @@ struct client *client_open(struct mux *mux, const void *origin)
     if (client->refused) {
         mux->refused_count++;
         mux->counters.clients_refused++;
-        refuse(mux, client, REASON_CLIENT_LIMIT);
+        client_refuse(mux, client, REASON_CLIENT_LIMIT);
         client_settle(mux, client);
     } else {
         mux->counters.clients_accepted++;
@@ -467,9 +256,9 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
         return;
     }
     if (!buf_append(&mux->client_bufs, &client->in, bytes)) {
-        refuse(mux, client, REASON_MEMORY);
+        client_refuse(mux, client, REASON_MEMORY);
     } else {
-        frame_requests(mux, client);
+        requests_frame(mux, client);
     }
     client_settle(mux, client);
     memory_enforce(mux, client);
@@ -483,7 +272,7 @@ void client_sent(struct mux *mux, struct client *client, size_t size)
     if (client->slow && client->taken >= WRITE_PROGRESS_BYTES) {
         client->since_ns = mux->now_ns;
         client->taken = 0;
-        stalled_update(mux, client);
+        client_stalled(mux, client);
     }
     flush_progress(mux, client);
     client_touch(mux, client);
@@ -499,7 +288,7 @@ void client_ended(struct mux *mux, struct client *client)
     if (client->state == CLIENT_OPEN) {
         client->state = CLIENT_FINISHED;
         if (client->partial) {
-            poison(mux, client);
+            client_poison(mux, client);
         }
         client_settle(mux, client);
     }
@@ -512,7 +301,7 @@ void client_drain(struct mux *mux, struct client *client)
     }
     client->state = CLIENT_FINISHED;
     if (client->partial) {
-        poison(mux, client);
+        client_poison(mux, client);
         set_reason(client, REASON_SHUTDOWN);
     }
     if (client->exchanges_count == 0 && buf_is_empty(&client->out)) {
@@ -529,7 +318,7 @@ void client_expired(struct mux *mux, struct client *client)
     } else if (client->state == CLIENT_LINGERING) {
         client_gone(mux, client, REASON_CLIENT_ENDED);
     } else if (client->partial) {
-        refuse(mux, client, REASON_CLIENT_STALLED);
+        client_refuse(mux, client, REASON_CLIENT_STALLED);
         client_settle(mux, client);
     } else {
         client_flush(mux, client, REASON_CLIENT_IDLE);

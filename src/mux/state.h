@@ -7,8 +7,12 @@
  *
  *     mux.c        facts and questions by id
  *     timer.c      what is due
- *     client.c     bytes of clients -> requests; life and end of a client
- *     link.c       bytes of the target -> responses; life and end of a link
+ *     client.c     life and end of a client; its wishes
+ *     request.c    bytes of clients -> requests
+ *     answer.c     what a client is given
+ *     memory.c     who has to go when memory is spent
+ *     link.c       life and end of a link; its wishes
+ *     response.c   bytes of the target -> responses
  *     schedule.c   whose turn it is, on which link
  *     dial.c       when and where to connect; back-off; the outage clock
  *     exchange.c   an exchange from queue to end, and its answer to the client
@@ -268,9 +272,34 @@ void client_flush(struct mux *mux, struct client *client, enum mux_reason reason
 void client_touch(struct mux *mux, struct client *client);
 /* One of its exchanges has ended or no longer holds bytes. */
 void client_settle(struct mux *mux, struct client *client);
+/* Whether its requests are still served. */
+bool client_is_served(const struct client *client);
+/* Whether another request of it may be queued. */
+bool client_has_room(const struct mux *mux, const struct client *client);
+/* Puts it into the list of stalled clients that it belongs to, as the one that has moved last. */
+void client_stalled(struct mux *mux, struct client *client);
+
+/* ---- request.c ---- */
+void client_set_partial(struct mux *mux, struct client *client, bool partial);
+/* Nothing behind the framed requests counts any more. */
+void client_poison(struct mux *mux, struct client *client);
+/* An error reply in the place of what comes next from it, which then does not count any more. */
+void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason);
+/* Cuts requests off the received bytes, as many as there is room for. */
+void requests_frame(struct mux *mux, struct client *client);
+/* Drops the bytes of exchanges at the front that no longer need them. */
+void requests_release(struct mux *mux, struct client *client);
+
+/* ---- answer.c ---- */
 /* Queues bytes of a response for it. False: no memory; nothing was queued. */
 bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
                     bool first, struct span piece);
+/* Answers the failed exchanges whose turn has come. */
+void answers_give(struct mux *mux, struct client *client);
+
+/* ---- memory.c ---- */
+/* Ends clients until --buffer-memory is kept; `latest` is who brought the last bytes. */
+void memory_enforce(struct mux *mux, struct client *latest);
 
 /* ---- link.c ---- */
 void link_resolved(struct mux *mux, struct link *link, uint32_t count);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The target's bytes become responses.
+ *
+ * Bytes that come belong to the oldest exchange on the link whose request has begun to leave; when
+ * there is none they are stray: position on the link is lost, and it is replaced. A response is
+ * framed straight from the receive buffer and copied to its client; only a part of one stays with
+ * the link.
+ */
+#include <assert.h>
+
+#include "mux/state.h"
+
+/* Whether a vanished client's response has too much to come to be swallowed. */
+static bool is_orphan_too_large(const struct exchange *exchange, size_t have,
+                                const struct frame *frame)
+{
+    if (exchange->client != NULL) {
+        return false;
+    }
+    return have > ORPHAN_BYTES_MAX || (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
+}
+
+static void report_response(struct mux *mux, const struct link *link,
+                            const struct exchange *exchange, struct span piece)
+{
+    if (!is_observed(mux, MUX_RESPONSE)) {
+        return;
+    }
+    const struct client *client = exchange->client;
+    observe(mux, (struct mux_event){.kind = MUX_RESPONSE,
+                                    .client_id = client == NULL ? MUX_ID_NONE : client_id(client),
+                                    .client = client == NULL ? 0 : client->serial,
+                                    .link_id = link_id(link),
+                                    .link = link->serial,
+                                    .exchange = exchange->serial,
+                                    .bytes = piece,
+                                    .ns = mux->now_ns - exchange->sent_ns});
+}
+
+/* The response of `exchange` is whole. False: the link takes no other. */
+static bool complete(struct mux *mux, struct link *link, struct exchange *exchange,
+                     const struct frame *frame)
+{
+    struct client *client = exchange->client;
+    bool early = link->written < exchange->out_end;
+    if (!link->answered) {
+        link->answered = true;
+        dial_succeeded(mux);
+    }
+    mux->counters.responses += client != NULL;
+    exchange_finish(mux, exchange, REASON_NONE);
+    if (early) {
+        if (client != NULL) {
+            client_flush(mux, client, REASON_EARLY_RESPONSE);
+        }
+        link_replace(mux, link, REASON_EARLY_RESPONSE);
+        return false;
+    }
+    if (client != NULL) {
+        client_settle(mux, client);
+    }
+    if (frame->closes) {
+        link_replace(mux, link, REASON_RESPONSE_CLOSES);
+    }
+    return link->state == LINK_UP;
+}
+
+/* A piece of the response goes to its client, or to nobody. False: the link takes no other. */
+static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
+                       const struct frame *frame, struct span piece)
+{
+    report_response(mux, link, exchange, piece);
+    struct client *client = exchange->client;
+    if (client != NULL && !client_deliver(mux, client, &exchange->request, true, piece)) {
+        client_gone(mux, client, REASON_MEMORY);
+    }
+    if (frame->ends && !frame->interim) {
+        return complete(mux, link, exchange, frame);
+    }
+    return link->state == LINK_UP;
+}
+
+static void stray(struct mux *mux, struct link *link, struct span bytes)
+{
+    mux->counters.strays++;
+    observe(mux,
+            (struct mux_event){
+                .kind = MUX_STRAY, .link_id = link_id(link), .link = link->serial, .bytes = bytes});
+    link_replace(mux, link, REASON_TARGET_STRAY);
+}
+
+/* Cuts the next piece off `bytes`. Returns how many bytes it took; 0: the rest waits, or the link
+ * has ended. */
+static size_t take_response(struct mux *mux, struct link *link, struct span bytes)
+{
+    const struct mux_options *options = &mux->options;
+    struct exchange *exchange = exchange_first(&link->exchanges);
+    if (exchange == NULL || exchange->sent_ns == TIME_NEVER ||
+        !exchange->request.expects_response) {
+        stray(mux, link, bytes);
+        return 0;
+    }
+    if (!exchange->responding) {
+        exchange->responding = true;
+        exchange_release_bytes(mux, exchange);
+    }
+    struct frame frame = {0};
+    switch (options->protocol->frame_response(&options->settings, &link->framer, &exchange->request,
+                                              bytes, &frame)) {
+    case FRAME_PIECE:
+        assert(frame.size <= bytes.size);
+        return take_piece(mux, link, exchange, &frame, span_of(bytes.data, frame.size)) ? frame.size
+                                                                                        : 0;
+    case FRAME_PARTIAL:
+        if (is_orphan_too_large(exchange, bytes.size, &frame)) {
+            link_replace(mux, link, REASON_ORPHAN);
+        }
+        return 0;
+    case FRAME_INVALID:
+        link_replace(mux, link, REASON_TARGET_MALFORMED);
+        return 0;
+    case FRAME_TOO_LARGE:
+        link_replace(mux, link, REASON_TARGET_TOO_LARGE);
+        return 0;
+    }
+    return 0;
+}
+
+/* Takes what is whole; returns how many bytes that was. */
+static size_t take_responses(struct mux *mux, struct link *link, struct span bytes)
+{
+    size_t taken = 0;
+    while (taken < bytes.size && link->state == LINK_UP) {
+        size_t size = take_response(mux, link, span_from(bytes, taken));
+        if (size == 0) {
+            break;
+        }
+        taken += size;
+    }
+    return taken;
+}
+
+void link_received(struct mux *mux, struct link *link, struct span bytes)
+{
+    mux->counters.link_bytes_in += bytes.size;
+    link->last_io_ns = mux->now_ns;
+    if (link->state == LINK_DELAYING) {
+        stray(mux, link, bytes);
+    }
+    if (link->state != LINK_UP) {
+        return;
+    }
+    if (buf_is_empty(&link->in)) {
+        size_t taken = take_responses(mux, link, bytes);
+        if (link->state == LINK_UP &&
+            !buf_append(&mux->link_bufs, &link->in, span_from(bytes, taken))) {
+            link_replace(mux, link, REASON_MEMORY);
+        }
+    } else if (!buf_append(&mux->link_bufs, &link->in, bytes)) {
+        link_replace(mux, link, REASON_MEMORY);
+    } else {
+        size_t taken = take_responses(mux, link, buf_view(&link->in));
+        if (link->state == LINK_UP) {
+            buf_consume(&mux->link_bufs, &link->in, taken);
+        }
+    }
+    link_touch(mux, link);
+}
