@@ -39,6 +39,9 @@ static const char hex_digits[] = "0123456789abcdef";
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
+static const char *const level_colours[] = {
+    [LOG_ERROR] = "\033[31m", [LOG_WARN] = "\033[33m", [LOG_DEBUG] = NULL};
+
 void log_init(struct log *log, int fd, enum log_level level, enum log_format format)
 {
     const char *no_colour = getenv("NO_COLOR");
@@ -153,18 +156,11 @@ static size_t plain_size(const unsigned char *text)
     return size > 0 && !is_c1_control(text) ? size : 0;
 }
 
+/* The letter of a control character that has one, 0: it has none. */
 static char short_escape(unsigned char byte)
 {
-    switch (byte) {
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    default:
-        return 0;
-    }
+    static const char letters[] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    return byte < sizeof letters ? letters[byte] : 0;
 }
 
 /* Appends one byte escaped: \n, \xNN; in JSON \n, \u00NN for a control character and \\xNN for a
@@ -226,24 +222,10 @@ static void append_time(struct log_line *line)
     append_text(line, text);
 }
 
-static const char *level_colour(enum log_level level)
-{
-    switch (level) {
-    case LOG_ERROR:
-        return "\033[31m";
-    case LOG_WARN:
-        return "\033[33m";
-    case LOG_INFO:
-    case LOG_DEBUG:
-        break;
-    }
-    return NULL;
-}
-
 /* Five columns, so that the texts stand below each other. */
 static void append_level(struct log_line *line, enum log_level level)
 {
-    const char *colour = line->log->colour ? level_colour(level) : NULL;
+    const char *colour = line->log->colour ? level_colours[level] : NULL;
     char padded[8];
     (void)snprintf(padded, sizeof padded, "%-5s", level_names[level]);
     append_text(line, colour == NULL ? "" : colour);

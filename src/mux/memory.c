@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has to go when --buffer-memory is spent.
+ * The bound on memory.
+ *
+ * All partial and queued bytes of clients together stay below --buffer-memory. A message on its way is
+ * over at once or stalls; so the longest-stalled partial message goes first, then who has gone longest
+ * without taking its responses, and at last who brought the bytes that were too many.
  */
 #include "mux/state.h"
 
-/* Who has to go when --buffer-memory is spent: the longest-stalled partial message, else who has
- * gone longest without taking its responses. NULL: everybody is moving. */
+/* NULL: everybody is moving. */
 static struct client *memory_victim(const struct mux *mux)
 {
     struct list *node = list_first(&mux->partials);
@@ -32,8 +35,7 @@ static void memory_end(struct mux *mux, struct client *client)
 
 void memory_enforce(struct mux *mux, struct client *latest)
 {
-    /* Each round takes a client off one of the two lists; the last resort is who brought the last
-     * bytes. */
+    /* Each round takes a client off one of the two lists. */
     while (mux->client_bufs.used_bytes > mux->options.memory_bytes_max) {
         struct client *victim = memory_victim(mux);
         if (victim == NULL) {

@@ -2,8 +2,7 @@
 /*
  * A client's bytes become requests.
  *
- *     client->in:   | framed: bytes of queued requests that may still be needed | the rest: not
- * framed |
+ *     client->in:   | framed: of queued requests that may still be needed | the rest: not framed |
  *
  * The protocol cuts whole requests off the rest, as many as there is room for; each becomes an
  * exchange. What is behind a request that ends the connection, or behind garbage, is discarded

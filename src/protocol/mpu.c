@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ISO 8583 behind a length that people can read: four ASCII digits that do not count themselves, and
- * then so many bytes, 0 to 9999. What is inside is not looked at.
+ * ISO 8583 behind a length that people can read: four ASCII digits that do not count themselves,
+ * and then so many bytes, 0 to 9999. What is inside is not looked at.
  *
  * `0000` is a whole message, a sign of life. A byte that is no digit where the length belongs makes
  * the stream invalid at once, even while the other digits have not come. Requests and responses are

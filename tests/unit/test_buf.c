@@ -72,7 +72,10 @@ static void step(struct buf_pool *pool, struct model *model, struct random *rand
 {
     uint64_t choice = random_below(random, 16);
     if (choice < 8) {
-        size_t size = (size_t)random_below(random, (uint64_t)1 << random_below(random, 14));
+        size_t room = model->buf.size - model->buf.tail;
+        size_t size = choice == 0
+                          ? room + (size_t)random_below(random, 2)
+                          : (size_t)random_below(random, (uint64_t)1 << random_below(random, 14));
         if (size <= MODEL_MAX - model->size) {
             add(pool, model, random, size);
         }
@@ -186,6 +189,28 @@ static void test_what_no_block_can_hold_is_refused(void **state)
     buf_pool_deinit(&pool);
 }
 
+/* Moving bytes down pays only where few are left; otherwise a full queue that is emptied in small
+ * steps would move all its bytes again and again. */
+static void test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one(void **state)
+{
+    (void)state;
+    struct buf_pool pool = {0};
+    struct buf buf = {0};
+    uint8_t bytes[BUF_BLOCK_MIN] = {0};
+    assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes)));
+    assert_int_equal(buf.size, BUF_BLOCK_MIN);
+    buf_consume(&pool, &buf, sizeof bytes / 2);
+    assert_true(buf_append(&pool, &buf, span_of(bytes, 1)));
+    assert_int_equal(buf.size, BUF_BLOCK_MIN);
+    assert_int_equal(buf.head, 0);
+    assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes / 2 - 1)));
+    buf_consume(&pool, &buf, 1);
+    assert_true(buf_append(&pool, &buf, span_of(bytes, 1)));
+    assert_int_equal(buf.size, 2 * BUF_BLOCK_MIN);
+    buf_clear(&pool, &buf);
+    buf_pool_deinit(&pool);
+}
+
 /* A queue that is filled and emptied at the same pace settles on one block. */
 static void test_a_steady_queue_does_not_grow(void **state)
 {
@@ -212,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_a_freed_block_is_used_again),
         cmocka_unit_test(test_the_pool_keeps_no_more_than_its_limit),
         cmocka_unit_test(test_what_no_block_can_hold_is_refused),
+        cmocka_unit_test(test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one),
         cmocka_unit_test(test_a_steady_queue_does_not_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

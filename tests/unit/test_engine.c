@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ struct mux {
     uint32_t last_slot; /* of the client accepted last */
     char closed_local[ADDRESS_TEXT_MAX],
         closed_remote[ADDRESS_TEXT_MAX]; /* asked inside mux_closed */
-    unsigned turns;
+    unsigned turns, clocks;
     uint64_t now_ns, give_up_ns, deadline_ns;
     bool (*until)(struct mux *mux);
 };
@@ -78,10 +79,12 @@ static uint8_t pattern(uint64_t position)
     return (uint8_t)(position * 31 % 251);
 }
 
+/* The engine speaks only of ids that live. */
 static struct port *port_of(const struct mux *mux, mux_id id)
 {
     const struct port *port = &mux->ports[mux_id_is_link(id)][mux_id_slot(id)];
-    return port->id == id ? (struct port *)(uintptr_t)port : NULL;
+    assert(port->id == id);
+    return (struct port *)(uintptr_t)port;
 }
 
 static void mark(struct mux *mux, struct port *port)
@@ -99,19 +102,24 @@ static void want(struct mux *mux, struct port *port, unsigned wants)
     mark(mux, port);
 }
 
+static uint32_t free_slot(const struct mux *mux, bool is_link)
+{
+    uint32_t slot = 0;
+    while (slot < SLOTS_MAX && mux->ports[is_link][slot].id != MUX_ID_NONE) {
+        slot++;
+    }
+    assert(slot < SLOTS_MAX);
+    return slot;
+}
+
 static struct port *port_open(struct mux *mux, bool is_link, unsigned wants)
 {
-    for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
-        struct port *port = &mux->ports[is_link][slot];
-        if (port->id == MUX_ID_NONE) {
-            *port =
-                (struct port){.id = (mux_id)++mux->generation << 32 | (mux_id)is_link << 31 | slot};
-            want(mux, port, wants);
-            mux->last_slot = is_link ? mux->last_slot : slot;
-            return port;
-        }
-    }
-    return NULL;
+    uint32_t slot = free_slot(mux, is_link);
+    struct port *port = &mux->ports[is_link][slot];
+    *port = (struct port){.id = (mux_id)++mux->generation << 32 | (mux_id)is_link << 31 | slot};
+    want(mux, port, wants);
+    mux->last_slot = is_link ? mux->last_slot : slot;
+    return port;
 }
 
 void mux_time(struct mux *mux, uint64_t now_ns)
@@ -124,6 +132,13 @@ void mux_time(struct mux *mux, uint64_t now_ns)
     }
 }
 
+void mux_clock(struct mux *mux, uint64_t now_ns)
+{
+    assert(now_ns >= mux->now_ns);
+    mux->now_ns = now_ns;
+    mux->clocks++;
+}
+
 static void format_origin(struct port *port, const void *origin)
 {
     const struct engine_origin *names = origin;
@@ -133,10 +148,10 @@ static void format_origin(struct port *port, const void *origin)
 
 mux_id mux_accepted(struct mux *mux, const void *origin)
 {
-    struct port *port = mux->refuses ? NULL : port_open(mux, false, mux->client_wants);
-    if (port == NULL) {
+    if (mux->refuses) {
         return MUX_ID_NONE;
     }
+    struct port *port = port_open(mux, false, mux->client_wants);
     format_origin(port, origin);
     port->echoes = mux->clients_echo;
     mux->accepted++;
@@ -146,6 +161,7 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
 void mux_resolved(struct mux *mux, mux_id id, uint32_t count)
 {
     struct port *port = port_of(mux, id);
+    assert(count >= 1);
     port->resolved = count;
     want(mux, port, MUX_CONNECT);
 }
@@ -161,7 +177,7 @@ void mux_connected(struct mux *mux, mux_id id, const void *origin)
 
 uint8_t *mux_recv_space(struct mux *mux, mux_id id, size_t *size)
 {
-    assert(port_of(mux, id) != NULL);
+    (void)port_of(mux, id);
     *size = sizeof scratch;
     return scratch;
 }
@@ -255,10 +271,11 @@ void mux_closed(struct mux *mux, mux_id id)
 mux_id mux_next_changed(struct mux *mux)
 {
     while (mux->changed_begin < mux->changed_end) {
-        struct port *port = port_of(mux, mux->changed[mux->changed_begin++]);
-        if (port != NULL && port->changed) {
+        mux_id id = mux->changed[mux->changed_begin++];
+        struct port *port = &mux->ports[mux_id_is_link(id)][mux_id_slot(id)];
+        if (port->id == id && port->changed) {
             port->changed = false;
-            return port->id;
+            return id;
         }
     }
     mux->changed_begin = mux->changed_end = 0;
@@ -270,13 +287,12 @@ mux_id mux_next_changed(struct mux *mux)
 
 unsigned mux_wants(const struct mux *mux, mux_id id)
 {
-    const struct port *port = port_of(mux, id);
-    return port == NULL ? 0 : port->wants;
+    return port_of(mux, id)->wants;
 }
 
 uint32_t mux_connect_address(const struct mux *mux, mux_id id)
 {
-    assert(port_of(mux, id) != NULL);
+    (void)port_of(mux, id);
     return mux->connect_address;
 }
 
@@ -617,6 +633,13 @@ static void test_a_client_is_accepted_and_named(void **state)
     assert_string_equal(bench.mux->closed_local, listener);
     assert_false(engine_names(bench.route, id, &local, &remote));
     assert_end_of_stream(fd);
+
+    int next = connect_to(bench.port);
+    port = run_accept(&bench, 2);
+    assert_int_equal(mux_id_slot(port->id), mux_id_slot(id));
+    assert_true(engine_names(bench.route, port->id, &local, &remote));
+    assert_false(engine_names(bench.route, id, &local, &remote));
+    close(next);
     close(fd);
     bench_close(&bench);
 }
@@ -711,6 +734,57 @@ static void test_a_flooding_client_gets_four_receives_a_turn(void **state)
         assert_true(ports[index]->received % FLOOD_BYTES % (64 * 1024) == 0);
         close(fds[index]);
     }
+    bench_close(&bench);
+}
+
+/* Puts more into the connection's receive buffer than one turn reads, though nobody reads. */
+static size_t fill(struct bench *bench, int fd, const struct port *port)
+{
+    static const char bytes[64 * 1024];
+    size_t size = RECEIVES_MAX * sizeof scratch + 20000;
+    int engine_fd = connection_find(bench->route, port->id)->fd, buffer = 1024 * 1024, queued = 0;
+    assert_int_equal(setsockopt(engine_fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer), 0);
+    for (size_t sent = 0; sent < size;) {
+        size_t left = size - sent;
+        ssize_t got = send(fd, bytes, left < sizeof bytes ? left : sizeof bytes, MSG_NOSIGNAL);
+        assert_true(got > 0);
+        sent += (size_t)got;
+    }
+    for (int tries = 0; (size_t)queued < size; tries++) {
+        assert_true(tries < 1000000);
+        assert_int_equal(ioctl(engine_fd, FIONREAD, &queued), 0);
+    }
+    return size;
+}
+
+static void test_more_than_a_turn_reads_is_read_without_further_events(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_default(&bench);
+    int fd = connect_to(bench.port);
+    struct port *port = run_accept(&bench, 1);
+    size_t size = fill(&bench, fd, port);
+    run_received(&bench, port, size);
+    assert_int_equal(port->turn_receives_max, RECEIVES_MAX);
+    assert_int_equal(port->turn_receives, 1); /* the rest, in a turn of its own */
+    close(fd);
+    bench_close(&bench);
+}
+
+static void test_a_reset_is_noticed_behind_more_than_a_turn_reads(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_default(&bench);
+    int fd = connect_to(bench.port);
+    struct port *port = run_accept(&bench, 1);
+    size_t size = fill(&bench, fd, port);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    reset(fd);
+    run_port(&bench, port, has_failed);
+    assert_int_equal(port->received, size);
+    assert_true(port->ended);
     bench_close(&bench);
 }
 
@@ -960,6 +1034,35 @@ static void test_a_link_is_connected_and_carries_bytes(void **state)
     assert_end_of_stream(target_side);
     close(target_side);
     bench_close(&bench);
+}
+
+static void test_the_clock_is_told_on_links_when_pace_is_measured(void **state)
+{
+    (void)state;
+    for (unsigned has_gap = 0; has_gap < 2; has_gap++) {
+        struct bench bench;
+        struct error error;
+        bench_default(&bench);
+        struct engine_route_options options =
+            route_options(NULL, 0, target_endpoint("127.0.0.1", bench.target_port));
+        bench.mux->options.gap_ns = has_gap;
+        engine_destroy(&bench.engine);
+        bench.engine = bench.mux->engine = engine_create(&bench.log, &error);
+        bench.mux->route = engine_add_route(bench.engine, bench.mux, &options, &error);
+
+        int target_side;
+        struct port *link = run_link(&bench, &target_side);
+        assert_int_equal(bench.mux->clocks, has_gap * 1);
+        link->to_send = wanted_bytes = 1;
+        want(bench.mux, link, MUX_READ | MUX_WRITE);
+        run_port(&bench, link, sent_enough);
+        assert_int_equal(bench.mux->clocks, has_gap * 2);
+        say(target_side, "!");
+        run_received(&bench, link, 1);
+        assert_int_equal(bench.mux->clocks, has_gap * 3);
+        close(target_side);
+        bench_close(&bench);
+    }
 }
 
 static void test_a_refused_connection_is_reported(void **state)
@@ -1275,13 +1378,11 @@ static void test_unix_sockets_carry_clients_and_links(void **state)
     assert_int_equal(port->received, 5);
     assert_false(port->failed);
 
-    /* A second route whose target is the first one's listener. */
+    /* A link to the same path. */
     struct error error;
     struct engine_route_options options = route_options(NULL, 0, (struct endpoint){0});
     assert_true(endpoint_parse_target(place.listen, &options.target, &error));
     struct mux *mux = fake_create();
-    mux->engine = bench.engine;
-    mux->route = add_route(&bench, &options, &error);
     engine_destroy(&bench.engine); /* removes the file */
     assert_int_equal(rmdir(place.directory), 0);
 
@@ -1419,6 +1520,7 @@ static void test_accepting_pauses_without_descriptors_and_links_still_connect(vo
      */
     run_close(&bench, &bench.mux->ports[0][0]);
     assert_int_equal(bench.mux->accepted, FREE);
+    bench.engine->accept_resume_at = TIME_NEVER; /* without the help of time */
     want(bench.mux, &bench.mux->ports[0][1], MUX_CLOSE);
     (void)run_accept(&bench, FREE + 1);
     run_until(&bench, is_paused);
@@ -1518,6 +1620,8 @@ int main(void)
         cmocka_unit_test(test_a_refused_client_is_closed),
         cmocka_unit_test(test_nothing_is_read_until_the_core_wants_it),
         cmocka_unit_test(test_a_flooding_client_gets_four_receives_a_turn),
+        cmocka_unit_test(test_more_than_a_turn_reads_is_read_without_further_events),
+        cmocka_unit_test(test_a_reset_is_noticed_behind_more_than_a_turn_reads),
         cmocka_unit_test(test_urgent_data_hides_nothing),
         cmocka_unit_test(test_a_slow_reader_gets_everything_in_the_end),
         cmocka_unit_test(test_half_closing_works_in_both_directions),
@@ -1529,6 +1633,7 @@ int main(void)
         cmocka_unit_test(test_hundreds_of_clients_are_served_and_closed),
         cmocka_unit_test(test_both_sides_have_their_socket_options),
         cmocka_unit_test(test_a_link_is_connected_and_carries_bytes),
+        cmocka_unit_test(test_the_clock_is_told_on_links_when_pace_is_measured),
         cmocka_unit_test(test_a_refused_connection_is_reported),
         cmocka_unit_test(test_an_address_that_no_lookup_gave_is_unresolved),
         cmocka_unit_test(test_connecting_can_be_given_up),

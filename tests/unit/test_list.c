@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Claims about src/base/list.h. */
+#include <assert.h>
+
 #include "unit.h"
 
 #include "base/list.h"
@@ -27,6 +29,7 @@ static int setup(void **state)
 
 static int number_of(struct list *node)
 {
+    assert(node != NULL);
     return LIST_ENTRY(node, struct item, node)->number;
 }
 
@@ -41,7 +44,9 @@ static void expect_numbers(const int *numbers, int count)
     }
     struct list *node = list_first(&head);
     for (int index = 0; index < count; index++) {
-        assert_non_null(node);
+        assert(node != NULL);
+        assert(node->prev != NULL);
+        assert(node->next != NULL);
         assert_int_equal(number_of(node), numbers[index]);
         assert_ptr_equal(node->prev->next, node);
         assert_ptr_equal(node->next->prev, node);

@@ -82,6 +82,30 @@ static void test_slabs_are_returned_and_one_empty_one_is_kept(void **state)
     pool_deinit(&pool);
 }
 
+static void test_a_free_place_is_used_before_a_slab_is_made(void **state)
+{
+    (void)state;
+    struct pool pool;
+    pool_init(&pool, OBJECT_SIZE);
+    uint8_t *objects[OBJECTS_MAX];
+    size_t count = 3 * (size_t)pool.slab_objects;
+    assert_true(count <= OBJECTS_MAX);
+    for (size_t index = 0; index < count; index++) {
+        objects[index] = take_zeroed(&pool);
+    }
+    for (size_t slab = 0; slab < 3; slab++) {
+        pool_give(&pool, objects[slab * pool.slab_objects + slab]);
+    }
+    for (size_t slab = 0; slab < 3; slab++) {
+        objects[slab * pool.slab_objects + slab] = take_zeroed(&pool);
+    }
+    assert_int_equal(slabs_count(&pool), 3);
+    for (size_t index = 0; index < count; index++) {
+        pool_give(&pool, objects[index]);
+    }
+    pool_deinit(&pool);
+}
+
 static void test_the_steady_state_takes_no_slab(void **state)
 {
     (void)state;
@@ -140,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_objects_are_zeroed_and_do_not_overlap),
         cmocka_unit_test(test_slabs_are_returned_and_one_empty_one_is_kept),
+        cmocka_unit_test(test_a_free_place_is_used_before_a_slab_is_made),
         cmocka_unit_test(test_the_steady_state_takes_no_slab),
         cmocka_unit_test(test_any_sequence_keeps_the_objects_apart),
     };
