@@ -20,19 +20,35 @@ static unsigned class_of(size_t size)
     return class;
 }
 
-static uint8_t *block_take(struct buf_pool *pool, unsigned class)
+static void *large_take(struct buf_pool *pool, unsigned class)
 {
     void *block = pool->kept[class];
-    if (block != NULL) {
-        memcpy(&pool->kept[class], block, sizeof pool->kept[class]);
-        pool->kept_bytes -= class_size(class);
-    } else {
-        block = malloc(class_size(class));
-        if (block == NULL) {
-            return NULL;
-        }
+    if (block == NULL) {
+        return malloc(class_size(class));
     }
-    pool->used_bytes += class_size(class);
+    memcpy(&pool->kept[class], block, sizeof pool->kept[class]);
+    pool->kept_bytes -= class_size(class);
+    return block;
+}
+
+static void large_give(struct buf_pool *pool, unsigned class, void *block)
+{
+    if (pool->kept_bytes + class_size(class) > BUF_KEPT_MAX) {
+        free(block);
+        return;
+    }
+    memcpy(block, &pool->kept[class], sizeof pool->kept[class]);
+    pool->kept[class] = block;
+    pool->kept_bytes += class_size(class);
+}
+
+static uint8_t *block_take(struct buf_pool *pool, unsigned class)
+{
+    void *block =
+        class < BUF_POOLED_CLASSES ? pool_take(&pool->small[class]) : large_take(pool, class);
+    if (block != NULL) {
+        pool->used_bytes += class_size(class);
+    }
     return block;
 }
 
@@ -40,27 +56,33 @@ static void block_give(struct buf_pool *pool, uint8_t *block, size_t size)
 {
     assert(pool->used_bytes >= size);
     pool->used_bytes -= size;
-    if (pool->kept_bytes + size > BUF_KEPT_MAX) {
-        free(block);
-        return;
-    }
     unsigned class = class_of(size);
-    memcpy(block, &pool->kept[class], sizeof pool->kept[class]);
-    pool->kept[class] = block;
-    pool->kept_bytes += size;
+    if (class < BUF_POOLED_CLASSES) {
+        pool_give(&pool->small[class], block);
+    } else {
+        large_give(pool, class, block);
+    }
+}
+
+void buf_pool_init(struct buf_pool *pool)
+{
+    *pool = (struct buf_pool){.kept_bytes = 0};
+    for (unsigned class = 0; class < BUF_POOLED_CLASSES; class ++) {
+        pool_init_raw(&pool->small[class], class_size(class));
+    }
 }
 
 void buf_pool_deinit(struct buf_pool *pool)
 {
     assert(pool->used_bytes == 0);
+    for (unsigned class = 0; class < BUF_POOLED_CLASSES; class ++) {
+        pool_deinit(&pool->small[class]);
+    }
     for (unsigned class = 0; class < BUF_CLASSES; class ++) {
         while (pool->kept[class] != NULL) {
-            void *block = pool->kept[class];
-            memcpy(&pool->kept[class], block, sizeof pool->kept[class]);
-            free(block);
+            free(large_take(pool, class));
         }
     }
-    pool->kept_bytes = 0;
 }
 
 /* Moves the readable bytes to the front, of a larger block where this one cannot hold `wanted`.

@@ -18,16 +18,20 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/pool.h"
 #include "base/span.h"
 
 enum {
-    BUF_BLOCK_MIN = 256,       /* smallest block: most messages of most protocols fit */
-    BUF_CLASSES = 23,          /* 256 bytes to 1 GiB */
-    BUF_KEPT_MAX = 1024 * 1024 /* bytes of freed blocks the pool keeps for reuse */
+    BUF_BLOCK_MIN = 256, /* smallest block: most messages of most protocols fit */
+    BUF_CLASSES = 23,    /* 256 bytes to 1 GiB */
+    BUF_POOLED_CLASSES =
+        5, /* 256 bytes to 4 KiB come from slabs, which go back when they are empty */
+    BUF_KEPT_MAX = 1024 * 1024, /* bytes of freed larger blocks that are kept for reuse */
 };
 
 struct buf_pool {
-    void *kept[BUF_CLASSES]; /* freed blocks, chained through their first word */
+    struct pool small[BUF_POOLED_CLASSES];
+    void *kept[BUF_CLASSES]; /* freed larger blocks, chained through their first word */
     size_t kept_bytes;
     size_t used_bytes; /* of all blocks in use */
 };
@@ -36,6 +40,8 @@ struct buf {
     uint8_t *base; /* owns (the block is the pool's again when the buffer is empty) */
     uint32_t head, tail, size;
 };
+
+void buf_pool_init(struct buf_pool *pool);
 
 /* Frees the kept blocks; all buffers must be empty. */
 void buf_pool_deinit(struct buf_pool *pool);

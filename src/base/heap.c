@@ -5,13 +5,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/units.h"
+
+enum { HEAP_PLACE_MAX = (1 << 29) - 1 };
 
 static void place(struct heap *heap, uint32_t index, struct heap_entry entry)
 {
     heap->entries[index] = entry;
-    entry.item->place = index;
+    entry.item->place = index & HEAP_PLACE_MAX;
 }
 
 static void sift_up(struct heap *heap, uint32_t index, struct heap_entry entry)
@@ -50,13 +53,19 @@ bool heap_reserve(struct heap *heap, uint32_t count)
         return true;
     }
     uint32_t capacity = heap->capacity < 16 ? 16 : heap->capacity;
+    assert(count < HEAP_PLACE_MAX / 2);
     while (capacity <= count) {
         capacity += capacity / 2;
     }
-    struct heap_entry *entries = realloc(heap->entries, capacity * sizeof *entries);
+    /* Only what is used is copied, so that room which is never used costs no memory. */
+    struct heap_entry *entries = malloc(capacity * sizeof *entries);
     if (entries == NULL) {
         return false;
     }
+    if (heap->count > 0) {
+        memcpy(entries, heap->entries, (heap->count + (size_t)1) * sizeof *entries);
+    }
+    free(heap->entries);
     heap->entries = entries;
     heap->capacity = capacity;
     return true;

@@ -16,7 +16,8 @@
 #include "base/compiler.h"
 
 struct heap_item {
-    uint32_t place; /* index in the heap, from 1; 0: in no heap */
+    uint32_t place : 29; /* index in the heap, from 1; 0: in no heap */
+    uint32_t tag : 3;    /* the owner's: what sort of object this is in */
 };
 
 struct heap_entry {

@@ -4,7 +4,10 @@
  *
  * A slab is one aligned block, so that masking an object's address finds its slab's head:
  *
- *     [ head | object | object | ... ]      free objects are chained through their first word
+ *     [ head | object | object | ... | never used yet ]
+ *
+ * Free objects are chained through their first word. What was never used is not touched, so a slab costs
+ * only the pages that it needs.
  */
 #include "base/pool.h"
 
@@ -12,29 +15,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB_SIZE = 8192, FREED_PATTERN = 0xDB };
+enum { FREED_PATTERN = 0xDB };
 
 struct slab {
     struct list node;
     void *free_chain;
-    uint32_t used;
+    uint32_t used;  /* objects in use */
+    uint32_t fresh; /* objects from the front that have been used at some time */
 };
 
 static const size_t head_size = (sizeof(struct slab) + 15) / 16 * 16;
 
 static struct slab *slab_of(void *object)
 {
-    return (struct slab *)(void *)((char *)object - ((uintptr_t)object & (SLAB_SIZE - 1)));
+    return (struct slab *)(void *)((char *)object - ((uintptr_t)object & (POOL_SLAB_BYTES - 1)));
 }
 
 void pool_init(struct pool *pool, size_t object_size)
 {
     *pool = (struct pool){.object_size = (object_size + 15) / 16 * 16};
     assert(pool->object_size >= sizeof(void *));
-    assert(pool->object_size <= (SLAB_SIZE - head_size) / 4);
-    pool->slab_objects = (uint32_t)((SLAB_SIZE - head_size) / pool->object_size);
+    assert(pool->object_size <= (POOL_SLAB_BYTES - head_size) / 4);
+    pool->slab_objects = (uint32_t)((POOL_SLAB_BYTES - head_size) / pool->object_size);
     list_init(&pool->free_slabs);
     list_init(&pool->full_slabs);
+}
+
+void pool_init_raw(struct pool *pool, size_t block_size)
+{
+    pool_init(pool, block_size);
+    pool->raw = true;
 }
 
 void pool_deinit(struct pool *pool)
@@ -51,44 +61,46 @@ void pool_deinit(struct pool *pool)
 
 static struct slab *slab_create(struct pool *pool)
 {
-    struct slab *slab = aligned_alloc(SLAB_SIZE, SLAB_SIZE);
+    struct slab *slab = aligned_alloc(POOL_SLAB_BYTES, POOL_SLAB_BYTES);
     if (slab == NULL) {
         return NULL;
     }
     *slab = (struct slab){0};
-    for (uint32_t index = pool->slab_objects; index > 0; index--) {
-        void *object = (char *)slab + head_size + (index - 1) * pool->object_size;
-        memcpy(object, &slab->free_chain, sizeof slab->free_chain);
-        slab->free_chain = object;
-    }
     list_push_back(&pool->free_slabs, &slab->node);
     pool->empty_slabs++;
     return slab;
 }
 
+static void *slab_take(const struct pool *pool, struct slab *slab)
+{
+    void *object = slab->free_chain;
+    if (object == NULL) {
+        assert(slab->fresh < pool->slab_objects);
+        return (char *)slab + head_size + slab->fresh++ * pool->object_size;
+    }
+    memcpy(&slab->free_chain, object, sizeof slab->free_chain);
+    return object;
+}
+
 void *pool_take(struct pool *pool)
 {
-    struct slab *slab;
-    if (list_is_empty(&pool->free_slabs)) {
-        slab = slab_create(pool);
-        if (slab == NULL) {
-            return NULL;
-        }
-    } else {
-        slab = LIST_ENTRY(list_front(&pool->free_slabs), struct slab, node);
+    struct list *first = list_first(&pool->free_slabs);
+    struct slab *slab = first == NULL ? slab_create(pool) : LIST_ENTRY(first, struct slab, node);
+    if (slab == NULL) {
+        return NULL;
     }
     if (slab->used++ == 0) {
         pool->empty_slabs--;
     }
-    void *object = slab->free_chain;
-    assert(object != NULL); /* a slab in free_slabs has a free object */
-    memcpy(&slab->free_chain, object, sizeof slab->free_chain);
-    if (slab->free_chain == NULL) {
+    if (slab->used == pool->slab_objects) {
         list_remove(&slab->node);
         list_push_back(&pool->full_slabs, &slab->node);
     }
+    void *object = slab_take(pool, slab);
     pool->count++;
-    memset(object, 0, pool->object_size);
+    if (!pool->raw) {
+        memset(object, 0, pool->object_size);
+    }
     return object;
 }
 
@@ -96,22 +108,23 @@ void pool_give(struct pool *pool, void *object)
 {
     struct slab *slab = slab_of(object);
     assert(slab->used > 0);
-    memset(object, FREED_PATTERN, pool->object_size);
-    if (slab->free_chain == NULL) {
-        list_remove(&slab->node);
-        list_push_front(&pool->free_slabs, &slab->node);
+    if (!pool->raw) {
+        memset(object, FREED_PATTERN, pool->object_size);
     }
     memcpy(object, &slab->free_chain, sizeof slab->free_chain);
     slab->free_chain = object;
     pool->count--;
-    if (--slab->used > 0) {
+    if (slab->used-- == pool->slab_objects) {
+        list_remove(&slab->node);
+        list_push_front(&pool->free_slabs, &slab->node);
+    }
+    if (slab->used > 0) {
         return;
     }
-    list_remove(&slab->node);
     if (pool->empty_slabs > 0) {
+        list_remove(&slab->node);
         free(slab);
         return;
     }
-    list_push_back(&pool->free_slabs, &slab->node);
     pool->empty_slabs++;
 }

@@ -4,15 +4,19 @@
  *
  * Memory comes in slabs as it is needed and goes back when a slab has become empty, one empty slab
  * being kept: taking and giving an object allocates nothing in the steady state, and a burst does
- * not stay. Objects are zeroed when taken and filled with a pattern when given back.
+ * not stay. A pool of structs zeroes an object when it is taken and fills it with a pattern when it
+ * is given back; a pool of raw blocks does neither.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
+
+enum { POOL_SLAB_BYTES = 32 * 1024 };
 
 struct pool {
     struct list free_slabs; /* slabs with at least one free object */
@@ -21,14 +25,16 @@ struct pool {
     uint32_t slab_objects; /* objects in a slab */
     uint32_t empty_slabs;  /* slabs without an object in use */
     size_t count;          /* objects in use */
+    bool raw;              /* blocks of bytes, not structs */
 };
 
 void pool_init(struct pool *pool, size_t object_size);
+void pool_init_raw(struct pool *pool, size_t block_size);
 
 /* Frees all slabs; every object must have been given back. */
 void pool_deinit(struct pool *pool);
 
-/* A zeroed object, or NULL when there is no memory. */
+/* An object (zeroed unless raw), or NULL when there is no memory. */
 void *pool_take(struct pool *pool);
 
 void pool_give(struct pool *pool, void *object);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,9 +78,20 @@ static int finish_output(void)
     return fail(EXIT_FAILED, &error);
 }
 
+/* Blocks of this size and more come from the system one by one, and go back to it when they are freed:
+ * the memory of a burst does not stay with a process that runs for years. glibc would move the
+ * threshold up with the first such block that is freed. */
+static void return_freed_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+#endif
+}
+
 int main(int argc, char *argv[])
 {
     occupy_standard_descriptors();
+    return_freed_memory();
     struct command command;
     struct error error;
     if (!command_parse(argc, argv, &command, &error)) {

@@ -128,7 +128,8 @@ const struct option options[] = {
     {SIZE("buffer-requests", buffer_requests_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence =
          "how much of a streamed request is gathered before it takes a connection to the target"},
-    {SIZE("buffer-memory", buffer_memory_bytes, "64MiB"), .minimum = 4 * KIB, .maximum = 1024 * GIB,
+    {SIZE("buffer-memory", buffer_memory_bytes, "64MiB"), .minimum = 256 * KIB,
+     .maximum = 1024 * GIB,
      .sentence = "memory for all unfinished and queued requests and responses"},
     {SIZE("client-backlog", client_backlog_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence =

@@ -30,7 +30,7 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
 {
     uint32_t count = 0;
     uint32_t on_link = 0;
-    uint64_t in_end = client->in_begin;
+    uint32_t in_end = 0; /* offsets in client->in */
     uint64_t serial = 0;
     for (struct list *node = list_first(&client->exchanges); node != NULL;
          node = list_next(&client->exchanges, node)) {
@@ -42,12 +42,12 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
         on_link += exchange->state == EXCHANGE_TAKEN;
         assert((exchange->state == EXCHANGE_TAKEN) == (exchange->link != NULL));
         assert(exchange->state != EXCHANGE_WAITING || exchange->holds_bytes);
-        assert(!exchange->holds_bytes || exchange->in_begin >= in_end);
+        assert(!exchange->holds_bytes || exchange->in_begin - client->in_begin >= in_end);
         if (exchange->holds_bytes) {
-            in_end = exchange->in_begin + exchange->in_size;
+            in_end = exchange->in_begin - client->in_begin + exchange->in_size;
         }
     }
-    assert(in_end <= client->in_begin + client->framed);
+    assert(in_end <= client->framed);
     assert(count == client->exchanges_count);
     assert(on_link == client->on_link);
     assert(on_link <= mux->options.in_flight_max);

@@ -216,7 +216,7 @@ struct client *client_open(struct mux *mux, const void *origin)
     }
     list_init(&client->exchanges);
     client->state = CLIENT_OPEN;
-    client->timer.kind = TIMER_CLIENT;
+    client->timer.item.tag = TIMER_CLIENT;
     client->since_ns = mux->now_ns;
     client->serial = ++mux->client_serial;
     client->refused = mux->clients_count - mux->refused_count > mux->options.clients_max;

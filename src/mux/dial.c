@@ -96,8 +96,9 @@ void dial_failed(struct mux *mux, uint64_t from_ns)
     mux->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
     mux->pause_from_ns = from_ns;
     uint64_t at = due_at(mux);
+    uint64_t rest_ns = at > mux->now_ns ? at - mux->now_ns : 0;
     observe(mux, (struct mux_event){.kind = MUX_LINK_RETRY,
-                                    .ns = at > mux->now_ns ? at - mux->now_ns : 0});
+                                    .ns = dial_is_wanted(mux) ? rest_ns : TIME_NEVER});
 }
 
 void dial_succeeded(struct mux *mux)

@@ -194,9 +194,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
 {
     struct client *client = exchange->client;
     assert(exchange->holds_bytes);
-    assert(exchange->in_begin >= client->in_begin);
-    struct span view =
-        span_from(buf_view(&client->in), (size_t)(exchange->in_begin - client->in_begin));
+    struct span view = span_from(buf_view(&client->in), exchange->in_begin - client->in_begin);
     struct span bytes = {.data = view.data, .size = exchange->in_size};
     size_t before = buf_size(&link->out);
     if (!write_request(mux, exchange, link, bytes)) {
@@ -318,7 +316,7 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     if (exchange->sent_ns == TIME_NEVER) {
         link_unsend(mux, link, exchange);
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, REASON_CLIENT_RESET);
+        exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
         return;
     }
     mux->counters.orphans++;
@@ -335,7 +333,7 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
     switch (exchange->state) {
     case EXCHANGE_WAITING:
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, REASON_CLIENT_RESET);
+        exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
         break;
     case EXCHANGE_TAKEN:
         abandon_taken(mux, exchange);

@@ -149,12 +149,12 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
                                     .reason = reason,
                                     .link_id = link_id(link),
                                     .link = link->serial});
-    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_SHUTDOWN) {
-        dial_failed(mux, link->up_ns);
-    }
     while (!list_is_empty(&link->exchanges)) {
         settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
                         reason);
+    }
+    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_SHUTDOWN) {
+        dial_failed(mux, link->up_ns);
     }
 }
 
@@ -246,7 +246,7 @@ void link_closed(struct mux *mux, struct link *link)
     }
     heap_remove(&mux->heap, &link->timer.item);
     *link = (struct link){
-        .slot = link->slot, .generation = link->generation, .timer = {.kind = TIMER_LINK}};
+        .slot = link->slot, .generation = link->generation, .timer = {.item = {.tag = TIMER_LINK}}};
     list_init(&link->exchanges);
     mux->links_count--;
     mux->schedule_wanted = true;
@@ -274,6 +274,7 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
     link->was_up = true;
     link->up_ns = link->last_io_ns = mux->now_ns;
     mux->counters.links_up++;
+    link->probing = true; /* a target that greets is found out before a request is sent */
     enter(mux, link, mux->options.delay_ns > 0 ? LINK_DELAYING : LINK_UP);
     mux->schedule_wanted = true;
     observe(mux, (struct mux_event){.kind = MUX_LINK_UP,

@@ -74,7 +74,7 @@ static void init_links(struct mux *mux)
         struct link *link = &mux->links[slot];
         link->slot = slot;
         link->generation = 1;
-        link->timer.kind = TIMER_LINK;
+        link->timer.item.tag = TIMER_LINK;
         list_init(&link->exchanges);
     }
 }
@@ -97,10 +97,12 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
     mux->observer = observer == NULL ? (struct mux_observer){0} : *observer;
     mux->scratch = scratch;
     mux->now_ns = now_ns;
-    mux->timer.kind = TIMER_ROUTE;
+    mux->timer.item.tag = TIMER_ROUTE;
     mux->grace_at_ns = TIME_NEVER;
     mux->schedule_wanted = true;
     pool_init(&mux->exchange_pool, sizeof(struct exchange));
+    buf_pool_init(&mux->client_bufs);
+    buf_pool_init(&mux->link_bufs);
     init_lists(mux);
     init_links(mux);
     dial_init(mux);

@@ -99,8 +99,8 @@ enum mux_event_kind {
     MUX_LINK_CONNECTING, /* an attempt begins: creating target connection */
     MUX_LINK_UP,         /* origin */
     MUX_LINK_FAILED,     /* an address could not be connected or resolved: reason, failure */
-    MUX_LINK_RETRY, /* all addresses failed, or the link ended unanswered: ns until the next attempt
-                     */
+    MUX_LINK_RETRY, /* all addresses failed, or the link ended unanswered: ns until the next attempt,
+                       TIME_NEVER when there is none before somebody asks */
     MUX_LINK_LOST,  /* a link that was up has ended or is being replaced: reason */
     MUX_LINK_CLOSED,   /* its slot is free; reported inside mux_closed, after MUX_LINK_UP only */
     MUX_REQUEST,       /* a whole request was received: bytes */

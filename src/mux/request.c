@@ -46,22 +46,21 @@ void client_refuse(struct mux *mux, struct client *client, enum mux_reason reaso
 /* Drops the bytes of exchanges at the front that no longer need them. */
 void requests_release(struct mux *mux, struct client *client)
 {
-    uint64_t keep_from = client->in_begin + client->framed;
+    uint32_t size = client->framed;
     for (struct list *node = list_first(&client->exchanges); node != NULL;
          node = list_next(&client->exchanges, node)) {
         struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
         if (exchange->holds_bytes) {
-            keep_from = exchange->in_begin;
+            size = exchange->in_begin - client->in_begin;
             break;
         }
     }
-    size_t size = (size_t)(keep_from - client->in_begin);
     if (size == 0) {
         return;
     }
     buf_consume(&mux->client_bufs, &client->in, size);
     client->in_begin += size;
-    client->framed -= (uint32_t)size;
+    client->framed -= size;
 }
 
 /* Takes a piece off the front of the unframed bytes. */

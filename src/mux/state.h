@@ -54,8 +54,7 @@ enum timer_kind { TIMER_ROUTE, TIMER_CLIENT, TIMER_LINK };
  * deadline that moves away (the usual case) costs nothing, and is put right when the early one
  * comes. */
 struct timer {
-    struct heap_item item;
-    enum timer_kind kind;
+    struct heap_item item; /* tag: enum timer_kind */
 };
 
 /*
@@ -85,13 +84,13 @@ struct client {
                        the rest */
     struct buf out; /* responses to send */
     struct framer framer;
-    uint64_t in_begin; /* stream position of the first byte in `in` */
     uint64_t serial;
     uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
                           received, or reading resumed; else idle or lingering since */
     struct timer timer;
-    uint32_t framed; /* bytes at the front of `in` that belong to framed requests */
-    uint32_t taken;  /* bytes sent since since_ns, or discarded while lingering */
+    uint32_t in_begin; /* stream position of the first byte in `in`; wraps */
+    uint32_t framed;   /* bytes at the front of `in` that belong to framed requests */
+    uint32_t taken;    /* bytes sent since since_ns, or discarded while lingering */
     uint32_t slot, generation;
     uint16_t exchanges_count;
     uint16_t on_link;  /* exchanges that are on a link */
@@ -163,7 +162,7 @@ struct exchange {
     uint64_t serial;
     uint64_t arrived_ns;
     uint64_t arrived_outage_ns;  /* the outage clock then */
-    uint64_t in_begin;           /* stream position of its first byte in the client's `in` */
+    uint32_t in_begin;           /* stream position of its first byte in the client's `in` */
     uint64_t out_begin, out_end; /* stream positions on the link */
     uint64_t sent_ns;            /* first byte handed to the kernel; TIME_NEVER: none yet */
     struct request request;

@@ -72,7 +72,7 @@ static void route_expired(struct mux *mux)
 
 static uint64_t deadline_of(struct mux *mux, struct timer *timer)
 {
-    switch (timer->kind) {
+    switch ((enum timer_kind)timer->item.tag) {
     case TIMER_ROUTE:
         return route_deadline(mux);
     case TIMER_CLIENT:
@@ -85,7 +85,7 @@ static uint64_t deadline_of(struct mux *mux, struct timer *timer)
 
 static void expired(struct mux *mux, struct timer *timer)
 {
-    switch (timer->kind) {
+    switch ((enum timer_kind)timer->item.tag) {
     case TIMER_ROUTE:
         route_expired(mux);
         break;

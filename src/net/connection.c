@@ -87,7 +87,7 @@ struct address connection_peer(const struct connection *connection)
 void connection_pace(const struct connection *connection)
 {
     if (connection->route->has_pace && connection->source.kind == SOURCE_LINK) {
-        mux_time(connection->route->mux, engine_now());
+        mux_clock(connection->route->mux, engine_now());
     }
 }
 
@@ -175,16 +175,13 @@ static void receive_once(struct connection *connection)
     if ((size_t)got < space && !has(connection, CONNECTION_READ_ON)) {
         clear(connection, CONNECTION_READABLE);
     }
+    connection_pace(connection);
     mux_received(mux, connection->id, (size_t)got);
 }
 
 /* Receives while there may be something, the core wants it, and it is this connection's turn. */
 static void receive(struct connection *connection)
 {
-    if (!has(connection, CONNECTION_READABLE)) {
-        return;
-    }
-    connection_pace(connection);
     while (has(connection, CONNECTION_READABLE) &&
            (wants(connection) & (MUX_READ | MUX_PROBE)) != 0 && spend_receive(connection)) {
         receive_once(connection);
@@ -241,12 +238,12 @@ static void flush(struct connection *connection)
     if (!has(connection, CONNECTION_WRITABLE)) {
         return;
     }
-    connection_pace(connection);
     while ((wants(connection) & MUX_WRITE) != 0) {
         struct span view = mux_send_view(mux, connection->id);
         assert(view.size > 0);
         ssize_t sent = sys_send(connection->fd, view.data, view.size);
         if (sent > 0) {
+            connection_pace(connection);
             mux_sent(mux, connection->id, (size_t)sent);
         } else if (errno == EAGAIN) {
             clear(connection, CONNECTION_WRITABLE);

@@ -270,7 +270,7 @@ static void take_turn(struct engine *engine)
     take_events(engine, count, SOURCE_WATCH);
     take_events(engine, count, SOURCE_LISTENER);
     match_changed(engine);
-    accept_resume(engine, now_ns);
+    accept_resume(engine, now_ns); /* descriptors may have been closed */
 }
 
 /* Whether there are routes and all of them are finished. */
@@ -287,8 +287,10 @@ static bool is_finished(const struct engine *engine)
 void engine_run(struct engine *engine)
 {
     /* What the cores have wanted since they were created, or since the last run. */
-    tell_time(engine, engine_now());
+    uint64_t now_ns = engine_now();
+    tell_time(engine, now_ns);
     match_changed(engine);
+    accept_resume(engine, now_ns);
     while (!engine->is_stopping && !is_finished(engine)) {
         take_turn(engine);
     }

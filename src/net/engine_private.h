@@ -104,7 +104,7 @@ struct engine_route {
     struct endpoint target;
     struct socket_options socket_options;
     bool has_source;
-    bool has_pace; /* --gap or --delay: the clock is told before each call on a link */
+    bool has_pace; /* --gap or --delay: the clock is told after each call on a link */
     struct address source;
 
     struct resolver *resolver; /* owns; NULL: the target is no name */
@@ -170,7 +170,7 @@ void connection_continue(struct connection *connection);
 void connection_match(struct engine_route *route, mux_id id);
 /* Reports a failure, once; errno is logged when it is an unusual one. */
 void connection_fail(struct connection *connection, enum io_failure failure, int error);
-/* Tells the core the time if the route measures --gap or --delay. */
+/* Tells the core the time if it is a link, and the route measures --gap or --delay. */
 void connection_pace(const struct connection *connection);
 void connection_set_peer(struct connection *connection, const struct address *peer);
 struct address connection_peer(const struct connection *connection);

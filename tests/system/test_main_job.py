@@ -25,6 +25,12 @@ def server():
         one.stop()
 
 
+def connections_of(device, pattern):
+    """How many connections a target that is a process told of, once it has told all."""
+    device.stop()
+    return len(device.log.find(pattern))
+
+
 def host_and_port(mux):
     return ["127.0.0.1", str(mux.port)]
 
@@ -77,7 +83,8 @@ def test_socat_as_the_target(server, mux, client):
         one.send(b"one %d" % number)
         assert two.ask(b"two %d" % number) == b"two %d" % number
         assert one.receive() == b"one %d" % number
-    assert len(device.log.find("accepting connection")) == 1
+    started.stop()
+    assert connections_of(device, "accepting connection") == 1
 
 
 def test_nc_as_the_target(server, mux, client):
@@ -110,7 +117,8 @@ def test_example_echo_server_sees_one_connection_of_many_clients(server, mux, cl
         one.send(b"client %d" % number)
     for number, one in enumerate(clients):
         assert one.receive() == b"client %d" % number
-    assert len(device.log.find(r"^\d+: .* <-> ")) == 1
+    started.stop()
+    assert connections_of(device, r"^\d+: .* <-> ") == 1
 
 
 @needs_example("iso8583-server")
@@ -121,7 +129,8 @@ def test_example_iso8583_clients_share_the_example_server(server, mux):
     for number in range(3):
         shown = talk(example("iso8583-client"), started.address, text="080082200%d\n" % number)
         assert "081082200%d" % number in shown
-    assert len(device.log.find(r"^\d+: .* <-> ")) == 1
+    started.stop()
+    assert connections_of(device, r"^\d+: .* <-> ") == 1
 
 
 # ---- every protocol ----

@@ -94,7 +94,8 @@ static void test_any_sequence_agrees_with_an_array(void **state)
 {
     (void)state;
     static struct model models[BUFS_COUNT];
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct random random;
     random_init(&random, 8);
     for (int count = 0; count < 50000; count++) {
@@ -114,7 +115,8 @@ static void test_any_sequence_agrees_with_an_array(void **state)
 static void test_an_empty_buffer_owns_no_block(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     buf_check(&buf);
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
@@ -130,7 +132,8 @@ static void test_an_empty_buffer_owns_no_block(void **state)
 static void test_a_reservation_that_is_not_used_is_dropped(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     assert_non_null(buf_reserve(&pool, &buf, 1000));
     buf_consume(&pool, &buf, 0);
@@ -142,7 +145,8 @@ static void test_a_reservation_that_is_not_used_is_dropped(void **state)
 static void test_a_freed_block_is_used_again(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("a", 1)));
     const uint8_t *block = buf.base;
@@ -158,7 +162,8 @@ static void test_the_pool_keeps_no_more_than_its_limit(void **state)
 {
     (void)state;
     enum { COUNT = 40, SIZE = 65536 };
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf bufs[COUNT] = {{0}};
     for (size_t index = 0; index < COUNT; index++) {
         assert_non_null(buf_reserve(&pool, &bufs[index], SIZE));
@@ -177,7 +182,8 @@ static void test_the_pool_keeps_no_more_than_its_limit(void **state)
 static void test_what_no_block_can_hold_is_refused(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
     size_t largest = (size_t)BUF_BLOCK_MIN << (BUF_CLASSES - 1);
@@ -194,7 +200,8 @@ static void test_what_no_block_can_hold_is_refused(void **state)
 static void test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     uint8_t bytes[BUF_BLOCK_MIN] = {0};
     assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes)));
@@ -215,7 +222,8 @@ static void test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one(void **
 static void test_a_steady_queue_does_not_grow(void **state)
 {
     (void)state;
-    struct buf_pool pool = {0};
+    struct buf_pool pool;
+    buf_pool_init(&pool);
     struct buf buf = {0};
     uint8_t message[100] = {0};
     assert_true(buf_append(&pool, &buf, span_of(message, sizeof message)));

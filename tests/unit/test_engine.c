@@ -1551,7 +1551,7 @@ static void test_the_descriptor_limit_is_raised_or_warned_about(void **state)
     assert_in_range(limit.rlim_cur, 300 + 64, 400 + 64); /* 100 and 200 clients, and some */
     assert_string_equal(log_text(&bench), "");
 
-    bench.mux->options.clients_max = 1000000000;
+    bench.mux->options.clients_max = UINT32_MAX;
     assert_non_null(add_route(&bench, &options, &error));
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(limit.rlim_cur, limit.rlim_max);

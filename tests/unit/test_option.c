@@ -106,7 +106,7 @@ static void test_values_are_understood(void **state)
         {"max-clients", "0000000000000000000000000007", 7},
         {"max-message", "1", 1},
         {"max-message", "256MiB", 256 * MIB},
-        {"buffer-memory", "4KiB", 4 * KIB},
+        {"buffer-memory", "256KiB", 256 * KIB},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct config config;

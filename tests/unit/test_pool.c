@@ -7,7 +7,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 
-enum { OBJECT_SIZE = 72, OBJECTS_MAX = 2000 };
+enum { OBJECT_SIZE = 72, OBJECTS_MAX = 3000 };
 
 static size_t slabs_count(const struct pool *pool)
 {

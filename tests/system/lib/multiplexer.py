@@ -20,6 +20,11 @@ def binary():
     return os.environ.get("TCPMUX_BINARY", str(built))
 
 
+def is_sanitized():
+    """Whether the binary carries AddressSanitizer, which keeps freed memory for a while."""
+    return b"__asan_init" in Path(binary()).read_bytes()
+
+
 def run(*arguments, **options):
     """A command that ends by itself: its exit code, standard output and standard error."""
     return subprocess.run(
@@ -86,7 +91,12 @@ class Multiplexer:
             command += ["-l", address]
         self.expected = list(expect)  # patterns of warnings that belong to the test
         self.process = subprocess.Popen(
-            [*command, *flags], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
+            [*command, *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
         )
         self.log = Log(self.process.stderr)
         self.addresses = []

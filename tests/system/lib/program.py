@@ -31,6 +31,7 @@ class Server:
         self.process.stdin.flush()
 
     def stop(self):
+        """May be called again."""
         self.process.terminate()
         self.process.wait(WITHIN)
         self.log.join()

@@ -226,7 +226,7 @@ class Target:
         connection = Connection(self, sock, len(self.connections) + 1)
         taken = sum(other.alive for other in self.connections)
         if taken >= self.slots:
-            self.violations.append("connection %d while %d of %d slots were taken" % (connection.number, taken, self.slots))
+            self.violations.append("a connection while %d of %d slots were taken" % (taken, self.slots))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.close()
             return
