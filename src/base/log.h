@@ -52,7 +52,8 @@ void log_line_begin(struct log_line *line, const struct log *log, enum log_level
 /* Adds a field. `key` is lower_case. */
 void log_line_text(struct log_line *line, const char *key, const char *value);
 void log_line_number(struct log_line *line, const char *key, uint64_t value);
-void log_line_duration(struct log_line *line, const char *key, uint64_t ns); /* 1.5s; JSON: seconds as a number */
+/* 1.5s; JSON: seconds as a number. */
+void log_line_duration(struct log_line *line, const char *key, uint64_t ns);
 
 /* Ends the line and writes it. */
 void log_line_end(struct log_line *line);

@@ -27,6 +27,7 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
         buf_commit(&client->out, size);
         buf_consume(&mux->client_bufs, &client->out, 0);
     }
+    client_touch(mux, client);
     return true;
 }
 

@@ -99,7 +99,9 @@ static void check_link(const struct mux *mux, const struct link *link)
     /* Unsent bytes belong to somebody: never half a message followed by another's. */
     assert(buf_is_empty(&link->out) || position == link->written + buf_size(&link->out));
     check_told(&link->changed, link->told, link_wants(link));
-    check_deadline(mux, &link->timer, link_deadline(mux, link));
+    if (!mux->schedule_wanted) { /* which arms the end of a gap */
+        check_deadline(mux, &link->timer, link_deadline(mux, link));
+    }
 }
 
 static void check_waiting(const struct mux *mux)

@@ -51,6 +51,14 @@ unsigned client_wants(const struct mux *mux, const struct client *client)
     return wants;
 }
 
+/* Whether it has nothing under way: no exchange, no part of a request, nothing left to take. A client that
+ * does not take its responses is not read, so what it has asked since is not known. */
+static bool is_idle(const struct client *client)
+{
+    return client->state == CLIENT_OPEN && client->exchanges_count == 0 && !client->partial &&
+           buf_is_empty(&client->out);
+}
+
 uint64_t client_deadline(const struct mux *mux, const struct client *client)
 {
     const struct mux_options *options = &mux->options;
@@ -67,7 +75,7 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
         return client->reads ? time_after(client->since_ns, options->client_timeout_ns)
                              : TIME_NEVER;
     }
-    if (client->exchanges_count == 0 && options->idle_timeout_ns > 0) {
+    if (is_idle(client) && options->idle_timeout_ns > 0) {
         return time_after(client->since_ns, options->idle_timeout_ns);
     }
     return TIME_NEVER;
@@ -169,6 +177,9 @@ void client_flush(struct mux *mux, struct client *client, enum mux_reason reason
     set_reason(client, reason);
     client->state = CLIENT_FLUSHING;
     end_exchanges(mux, client);
+    if (is_idle(client)) {
+        client->since_ns = mux->now_ns;
+    }
     flush_progress(mux, client);
     client_touch(mux, client);
 }
@@ -181,8 +192,8 @@ static void finish_if_done(struct mux *mux, struct client *client)
     if (client->state != CLIENT_FINISHED || client->exchanges_count > 0) {
         return;
     }
-    enum mux_reason reason = client->ended ? REASON_CLIENT_ENDED : REASON_CLIENT_CLOSES;
-    client_flush(mux, client, mux->draining && !client->poisoned ? REASON_SHUTDOWN : reason);
+    enum mux_reason reason = mux->draining ? REASON_SHUTDOWN : REASON_CLIENT_CLOSES;
+    client_flush(mux, client, client->ended ? REASON_CLIENT_ENDED : reason);
 }
 
 void client_settle(struct mux *mux, struct client *client)
@@ -273,6 +284,9 @@ void client_sent(struct mux *mux, struct client *client, size_t size)
         client->since_ns = mux->now_ns;
         client->taken = 0;
         client_stalled(mux, client);
+    }
+    if (is_idle(client)) {
+        client->since_ns = mux->now_ns;
     }
     flush_progress(mux, client);
     client_touch(mux, client);

@@ -144,6 +144,9 @@ static void leave(struct mux *mux, struct exchange *exchange)
     switch (exchange->state) {
     case EXCHANGE_WAITING:
         leave_waiting(mux, exchange);
+        if (list_is_empty(&mux->waiting)) {
+            links_idle(mux);
+        }
         break;
     case EXCHANGE_TAKEN:
         leave_link(mux, exchange);
@@ -267,6 +270,11 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
         return;
     }
     assert(exchange->holds_bytes);
+    if (exchange->sent_ns == TIME_NEVER) {
+        mux->counters.returned++;
+    } else {
+        mux->counters.resent++;
+    }
     report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
     exchange->state = EXCHANGE_WAITING;

@@ -65,7 +65,7 @@ static uint64_t up_deadline(const struct mux *mux, const struct link *link)
         return response_deadline(mux, link, oldest);
     }
     if (!list_is_empty(&mux->waiting)) {
-        uint64_t at = gap_end(mux, link);
+        uint64_t at = list_is_empty(&mux->turns) ? 0 : gap_end(mux, link);
         return at > mux->now_ns ? at : TIME_NEVER;
     }
     if (mux->options.link_idle_ns > 0 && !mux->options.hold) {
@@ -101,6 +101,15 @@ void link_touch(struct mux *mux, struct link *link)
     timer_arm(mux, &link->timer, link_deadline(mux, link));
 }
 
+void links_idle(struct mux *mux)
+{
+    for (uint32_t index = 0; index < mux->options.links_max; index++) {
+        if (mux->links[index].state != LINK_FREE) {
+            link_touch(mux, &mux->links[index]);
+        }
+    }
+}
+
 static void enter(struct mux *mux, struct link *link, enum link_state state)
 {
     bool was_usable = link_is_usable(link);
@@ -123,10 +132,8 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
     if (reason == REASON_SHUTDOWN) {
         exchange_fail(mux, exchange, REASON_SHUTDOWN);
     } else if (exchange->client != NULL && unsent) {
-        mux->counters.returned++;
         exchange_return(mux, exchange);
     } else if (exchange->client != NULL && again) {
-        mux->counters.resent++;
         exchange->resent = true;
         exchange_return(mux, exchange);
     } else {

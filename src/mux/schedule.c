@@ -48,12 +48,14 @@ uint64_t gap_end(const struct mux *mux, const struct link *link)
  */
 static bool link_takes(struct mux *mux, struct link *link)
 {
-    if (link->state != LINK_UP || link->exchanges_count >= mux->options.in_flight_max ||
-        link->probing) {
+    if (link->state != LINK_UP || link->exchanges_count >= mux->options.in_flight_max) {
         return false;
     }
     if (gap_end(mux, link) > mux->now_ns) {
         link_touch(mux, link);
+        return false;
+    }
+    if (link->probing) {
         return false;
     }
     uint64_t heard_ns = link->last_io_ns > link->probed_ns ? link->last_io_ns : link->probed_ns;

@@ -175,7 +175,7 @@ static void test_a_unix_path_fits_a_socket_address(void **state)
     char formatted[ADDRESS_TEXT_MAX];
     assert_string_equal(address_format(&address, formatted, sizeof formatted), text);
 
-    strcat(text, "p");
+    memcpy(text + strlen(text), "p", sizeof "p");
     assert_false(endpoint_parse_target(text, &endpoint, &error));
     assert_non_null(strstr(error.text, "a unix socket's path has at most 107 bytes, this has 108"));
 }
