@@ -209,6 +209,7 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
                     bool first, struct span piece)
 {
     assert(is_served(client));
+    (void)first;
     const struct protocol *protocol = mux->options.protocol;
     if (protocol->edit == NULL || request == NULL) {
         if (!buf_append(&mux->client_bufs, &client->out, piece)) {
@@ -220,7 +221,7 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
             return false;
         }
         size_t size =
-            protocol->edit(&mux->options.settings, TO_CLIENT, request, 0, first, piece, space);
+            protocol->edit(&mux->options.settings, TO_CLIENT, request, 0, 0, piece, space);
         assert(size <= piece.size + EDIT_GROWTH_MAX);
         buf_commit(&client->out, size);
         buf_consume(&mux->client_bufs, &client->out, 0);
@@ -236,7 +237,7 @@ static bool reply(struct mux *mux, struct client *client, const struct exchange 
     struct reply reply = {.size = 0, .closes = true};
     if (protocol->error_reply != NULL) {
         const struct request *request = exchange->in_size > 0 ? &exchange->request : NULL;
-        reply = protocol->error_reply(&mux->options.settings, reason_trouble(exchange->reason),
+        reply = protocol->error_reply(&mux->options.settings, reason_trouble(exchange->reason), 0,
                                       request, bytes);
         assert(reply.size <= sizeof bytes);
     }

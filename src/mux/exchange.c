@@ -183,7 +183,7 @@ static bool write_request(struct mux *mux, struct exchange *exchange, struct lin
         return false;
     }
     size_t size = protocol->edit(&mux->options.settings, TO_TARGET, &exchange->request,
-                                 exchange->request.id, true, bytes, space);
+                                 exchange->request.id, 0, bytes, space);
     assert(size > 0);
     assert(size <= bytes.size + EDIT_GROWTH_MAX);
     buf_commit(&link->out, size);

@@ -17,7 +17,7 @@ static const mux_id LINK_BIT = (mux_id)1 << 31;
 void mux_options_init(struct mux_options *options)
 {
     *options = (struct mux_options){
-        .settings = {.message_bytes_max = MIB},
+        .settings = {.message_bytes_max = MIB, .head_bytes_max = 64 * KIB},
         .clients_max = 10000,
         .links_max = 1,
         .in_flight_max = 1,
