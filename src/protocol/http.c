@@ -90,19 +90,17 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
     for (;;) { /* each round takes a line of at least two bytes */
         size_t limit = limit_of(settings, direction, head);
         bool found;
-        enum http_refusal refusal =
-            http_line_find(bytes, smaller(bytes.size, limit), &at, &found);
+        enum http_refusal refusal = http_line_find(bytes, smaller(bytes.size, limit), &at, &found);
         if (refusal != HTTP_FINE) {
             return http_refuse(frame, FRAME_INVALID, refusal);
         }
         if (!found) {
             framer->scanned = (uint32_t)at;
             bool is_start = (head->bits & HTTP_STARTED) == 0 && direction == TO_TARGET;
-            return bytes.size <= limit
-                       ? FRAME_PARTIAL
-                       : http_refuse(frame, FRAME_TOO_LARGE,
-                                     is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
-                                              : HTTP_REFUSAL_HEAD_LARGE);
+            return bytes.size <= limit ? FRAME_PARTIAL
+                                       : http_refuse(frame, FRAME_TOO_LARGE,
+                                                     is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
+                                                              : HTTP_REFUSAL_HEAD_LARGE);
         }
         size_t start = http_line_start(bytes, at - 1);
         struct span line = http_part(bytes, start, at - 2);
@@ -151,9 +149,9 @@ static enum frame_status head_next(const struct protocol_settings *settings,
 }
 
 /* Goes on into the body, if there is one. */
-static enum frame_status enter_body(const struct protocol_settings *settings,
-                                    struct framer *framer, struct frame *frame,
-                                    enum http_body body, const struct http_head *head)
+static enum frame_status enter_body(const struct protocol_settings *settings, struct framer *framer,
+                                    struct frame *frame, enum http_body body,
+                                    const struct http_head *head)
 {
     uint64_t limit = settings->body_bytes_max;
     switch (body) {
@@ -211,8 +209,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         return http_body_next(settings, framer, bytes, frame);
     }
     struct http_head head;
-    enum frame_status status =
-        head_next(settings, TO_TARGET, framer, NULL, bytes, frame, &head);
+    enum frame_status status = head_next(settings, TO_TARGET, framer, NULL, bytes, frame, &head);
     if (status != FRAME_PIECE) {
         return status;
     }
@@ -239,8 +236,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
         return http_body_next(settings, framer, bytes, frame);
     }
     struct http_head head;
-    enum frame_status status =
-        head_next(settings, TO_CLIENT, framer, request, bytes, frame, &head);
+    enum frame_status status = head_next(settings, TO_CLIENT, framer, request, bytes, frame, &head);
     if (status != FRAME_PIECE) {
         return status;
     }
@@ -255,8 +251,8 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     frame->until_end = body == HTTP_BODY_UNTIL_END;
     status = enter_body(settings, framer, frame, body, &head);
     if (status == FRAME_PIECE && !frame->ends) {
-        framer->state |= (frame->closes ? HTTP_CLOSES : 0U) |
-                         (frame->closes_client ? HTTP_CLOSES_CLIENT : 0U);
+        framer->state |=
+            (frame->closes ? HTTP_CLOSES : 0U) | (frame->closes_client ? HTTP_CLOSES_CLIENT : 0U);
     }
     return status;
 }

@@ -70,8 +70,8 @@ enum {
 /* framer.state */
 enum http_phase {
     HTTP_IN_HEAD,
-    HTTP_IN_LENGTH,     /* `left` bytes of body to come */
-    HTTP_IN_UNTIL_END,  /* all that comes is body */
+    HTTP_IN_LENGTH,    /* `left` bytes of body to come */
+    HTTP_IN_UNTIL_END, /* all that comes is body */
     HTTP_IN_CHUNK_LINE,
     HTTP_IN_CHUNK_DATA, /* `left` bytes of it to come, and then CR LF */
     HTTP_IN_TRAILERS,
@@ -81,15 +81,15 @@ enum {
     HTTP_CLOSES = 1 << 3,        /* frame.closes */
     HTTP_CLOSES_CLIENT = 1 << 4, /* frame.closes_client */
     /* facts about a head */
-    HTTP_STARTED = 1 << 5,   /* the first line was read */
+    HTTP_STARTED = 1 << 5, /* the first line was read */
     HTTP_VERSION_10 = 1 << 6,
     HTTP_HOST = 1 << 7,
     HTTP_LENGTH = 1 << 8,
-    HTTP_CODED = 1 << 9,     /* there is Transfer-Encoding ... */
-    HTTP_CHUNKED = 1 << 10,  /* ... that names chunked ... */
-    HTTP_UNCHUNKED = 1 << 11, /* ... whose last coding so far is another */
+    HTTP_CODED = 1 << 9,       /* there is Transfer-Encoding ... */
+    HTTP_CHUNKED = 1 << 10,    /* ... that names chunked ... */
+    HTTP_UNCHUNKED = 1 << 11,  /* ... whose last coding so far is another */
     HTTP_CODED_ELSE = 1 << 12, /* ... that names another coding */
-    HTTP_CLOSE = 1 << 13,    /* Connection: close */
+    HTTP_CLOSE = 1 << 13,      /* Connection: close */
     HTTP_KEEP_ALIVE = 1 << 14,
     HTTP_CONTINUE = 1 << 15, /* Expect: 100-continue */
     HTTP_OPTIONS_SHIFT = 16, /* how many Connection names: 5 bits */
@@ -115,7 +115,8 @@ enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_
 /* ---- http_head.c ---- */
 
 /* Reads one line of a head, without its CR LF, into the facts. */
-enum http_refusal http_head_line(enum direction direction, struct http_head *head, struct span line);
+enum http_refusal http_head_line(enum direction direction, struct http_head *head,
+                                 struct span line);
 
 /* What only the whole head shows; `request` is what a response answers. */
 enum http_refusal http_head_end(enum direction direction, const struct http_head *head,
@@ -204,11 +205,12 @@ size_t http_line_start(struct span bytes, size_t end);
 /* Takes the first line off `rest`, with its CR LF, which is there. False: nothing is left. */
 bool http_line_next(struct span *rest, struct span *line);
 
-/* Cuts a line at its first colon; the value comes without the white space around it. False: none. */
+/* Cuts a line at its first colon; the value comes without the white space around it. False: none.
+ */
 bool http_field_split(struct span line, struct span *name, struct span *value);
 
-/* Takes the first element off a list, without white space around it. False: the list is over. A list
- * begins with `*rest` as its value; rest->data is NULL behind its last element. */
+/* Takes the first element off a list, without white space around it. False: the list is over. A
+ * list begins with `*rest` as its value; rest->data is NULL behind its last element. */
 bool http_list_next(struct span *rest, struct span *element);
 
 bool http_is_token_byte(uint8_t byte);

@@ -210,8 +210,8 @@ static enum frame_status take_chunk_data(struct framer *framer, struct span byte
         framer->left -= size;
         return piece(frame, HTTP_PIECE_BODY, size);
     }
-    bool may_end = framer->left > 0 || bytes.size == 0 ||
-                   (bytes.size == 1 && bytes.data[0] == '\r');
+    bool may_end =
+        framer->left > 0 || bytes.size == 0 || (bytes.size == 1 && bytes.data[0] == '\r');
     if (!may_end) {
         return http_refuse(frame, FRAME_INVALID, HTTP_REFUSAL_CHUNK_END);
     }

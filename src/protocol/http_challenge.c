@@ -6,8 +6,8 @@
  * another client. Requests with such credentials are refused (http_head.c); challenges for them are
  * taken out of responses, so that clients choose another one.
  *
- * A field may hold several challenges (RFC 9110 section 11.6.1), separated by the same commas as the
- * parameters of each:
+ * A field may hold several challenges (RFC 9110 section 11.6.1), separated by the same commas as
+ * the parameters of each:
  *
  *     WWW-Authenticate: Basic realm="a, b", charset="UTF-8", NTLM, Negotiate oYG3==
  *                       └───────── one ──────────────────┘  └two┘  └── three ──┘

@@ -5,9 +5,9 @@
  *     GET /path?… HTTP/1.1 (length 12)
  *     HTTP/1.1 200 OK (chunked)
  *
- * Of a head only the first line is shown, and how the end of the body is known. User names and passwords
- * in the target become three stars and the query three dots, since logs are read by many. The bytes may be
- * anything, a head that is cut or none at all.
+ * Of a head only the first line is shown, and how the end of the body is known. User names and
+ * passwords in the target become three stars and the query three dots, since logs are read by many.
+ * The bytes may be anything, a head that is cut or none at all.
  */
 #include <stdio.h>
 #include <string.h>
@@ -119,8 +119,7 @@ static void trim_cut(struct text *text)
 {
     static const char ellipsis[] = "…";
     for (size_t size = sizeof ellipsis - 2; size > 0; size--) {
-        if (text->size >= size &&
-            memcmp(text->out + text->size - size, ellipsis, size) == 0) {
+        if (text->size >= size && memcmp(text->out + text->size - size, ellipsis, size) == 0) {
             text->size -= size;
             return;
         }

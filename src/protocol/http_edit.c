@@ -6,8 +6,8 @@
  *
  *   - the version, which is HTTP/1.1 (RFC 9110 section 2.5: an intermediary sends its own);
  *   - Connection, the fields it names, and those that are about one connection without being named
- *     (RFC 9110 section 7.6.1). Host, Content-Length and Transfer-Encoding stay even if named, since
- *     taking them away would change where the message ends or where it goes;
+ *     (RFC 9110 section 7.6.1). Host, Content-Length and Transfer-Encoding stay even if named,
+ * since taking them away would change where the message ends or where it goes;
  *   - an empty line in front of a request, and Host for an HTTP/1.0 request that has none;
  *   - towards the client, Connection: close or keep-alive, for its own connection;
  *   - in 401 and 407 responses, challenges that bind a login to a connection;
@@ -157,9 +157,9 @@ static void write_forwarded(struct http_writer *writer, const char *origin)
 {
     char text[128];
     bool is_v6 = origin != NULL && strchr(origin, ':') != NULL;
-    int size = snprintf(text, sizeof text, "Forwarded: for=%s%s%s;proto=http\r\n",
-                        is_v6 ? "\"[" : "", origin == NULL ? "unknown" : origin,
-                        is_v6 ? "]\"" : "");
+    int size =
+        snprintf(text, sizeof text, "Forwarded: for=%s%s%s;proto=http\r\n", is_v6 ? "\"[" : "",
+                 origin == NULL ? "unknown" : origin, is_v6 ? "]\"" : "");
     if (size > 0 && (size_t)size < sizeof text) {
         http_write_text(writer, text);
     }
@@ -203,8 +203,8 @@ static const char *connection_of(const struct request *request, bool closes_clie
     return (request->key & HTTP_KEY_CLIENT_10) != 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-static size_t edit_response(const struct protocol_settings *settings,
-                            const struct request *request, struct span piece, uint8_t *out)
+static size_t edit_response(const struct protocol_settings *settings, const struct request *request,
+                            struct span piece, uint8_t *out)
 {
     bool is_for_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
     struct http_writer writer = {.out = out};
@@ -220,9 +220,9 @@ static size_t edit_response(const struct protocol_settings *settings,
     http_write_text(&writer, "HTTP/1.1");
     http_write(&writer, span_from(line, sizeof "HTTP/1.1" - 1));
     unsigned status = http_head_number(&head);
-    write_fields(&writer, rest,
-                 (struct pass){.unchunks = is_for_10,
-                               .filters_challenges = status == 401 || status == 407});
+    write_fields(
+        &writer, rest,
+        (struct pass){.unchunks = is_for_10, .filters_challenges = status == 401 || status == 407});
     if (settings->via) {
         write_via(&writer, &head);
     }

@@ -3,12 +3,12 @@
  * A head, line by line, into the few facts that frame a message.
  *
  * Each line is read once, when it is whole; the facts are bits, see http.h, so that a head may come
- * in any pieces without anything being kept but the bytes themselves. What only the whole head shows
- * (a missing Host, a length beside a coding) is looked at behind its last line.
+ * in any pieces without anything being kept but the bytes themselves. What only the whole head
+ * shows (a missing Host, a length beside a coding) is looked at behind its last line.
  *
- * Heads go on as they came, so that whatever another program might read differently is refused here:
- * the table of refusals says what that is. RFC 9112 lets a recipient repair some of it; none is
- * repaired.
+ * Heads go on as they came, so that whatever another program might read differently is refused
+ * here: the table of refusals says what that is. RFC 9112 lets a recipient repair some of it; none
+ * is repaired.
  */
 #include <assert.h>
 #include <string.h>
@@ -85,8 +85,7 @@ static bool is_target(struct span target)
         return true;
     }
     struct span authority;
-    if (!http_target_authority(target, &authority) ||
-        authority.size > HTTP_AUTHORITY_BYTES_MAX) {
+    if (!http_target_authority(target, &authority) || authority.size > HTTP_AUTHORITY_BYTES_MAX) {
         return false;
     }
     struct span host = http_authority_host(authority);
@@ -121,8 +120,8 @@ static enum http_refusal read_request_line(struct http_head *head, struct span l
     return is_target(target) ? HTTP_FINE : HTTP_REFUSAL_TARGET;
 }
 
-/* The space behind the status may be missing when there is no reason: many devices leave it out, and
- * nobody reads that differently. */
+/* The space behind the status may be missing when there is no reason: many devices leave it out,
+ * and nobody reads that differently. */
 static enum http_refusal read_status_line(struct http_head *head, struct span line)
 {
     enum { VERSION_SIZE = 8, STATUS_END = 12 };

@@ -70,8 +70,8 @@ static const char *connection_of(const struct request *request, bool closes)
 /* What is said about a response that a framer refused. */
 static int body_write(char *out, size_t capacity, enum trouble trouble, enum http_refusal refusal)
 {
-    const char *sentence = refusal == HTTP_FINE ? rows[trouble].sentence
-                                                : http_refusal_sentence(refusal);
+    const char *sentence =
+        refusal == HTTP_FINE ? rows[trouble].sentence : http_refusal_sentence(refusal);
     const char *subject =
         trouble == TROUBLE_BROKEN && refusal != HTTP_FINE ? "the target's answer is refused: " : "";
     return snprintf(out, capacity, "tcp-multiplexer: %s%s\n", subject, sentence);
@@ -99,8 +99,8 @@ struct reply http_error_reply(const struct protocol_settings *settings, enum tro
     int size = snprintf((char *)out, REPLY_BYTES_MAX,
                         "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
                         "Cache-Control: no-store\r\n%s%s\r\n%s",
-                        status, reason_of(status), body_size, retry,
-                        connection_of(request, closes), has_body ? body : "");
+                        status, reason_of(status), body_size, retry, connection_of(request, closes),
+                        has_body ? body : "");
     assert(size > 0 && size < REPLY_BYTES_MAX);
     return (struct reply){.size = (size_t)size, .closes = closes};
 }

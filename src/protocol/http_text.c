@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The grammar of HTTP's text: bytes, lines, tokens, lists (RFC 9110 section 5.6, RFC 9112 section 2).
+ * The grammar of HTTP's text: bytes, lines, tokens, lists (RFC 9110 section 5.6, RFC 9112 section
+ * 2).
  *
- * Strict throughout: a line ends with CR LF and nothing else, and holds no control character but the
- * tab. Nothing here knows what a line means.
+ * Strict throughout: a line ends with CR LF and nothing else, and holds no control character but
+ * the tab. Nothing here knows what a line means.
  */
 #include <assert.h>
 #include <string.h>

@@ -2,31 +2,35 @@
 /*
  * What a protocol says about itself: one file, one table entry.
  *
- * A protocol is pure functions over bytes: how a stream is cut into messages, which response belongs
- * to which request, what is changed on the way, how trouble is told to a client. It owns nothing,
- * keeps nothing between calls (state lives in the structs it is handed), and never allocates, reads a
- * clock or touches a descriptor. The core (mux/) knows protocols only through this table.
+ * A protocol is pure functions over bytes: how a stream is cut into messages, which response
+ * belongs to which request, what is changed on the way, how trouble is told to a client. It owns
+ * nothing, keeps nothing between calls (state lives in the structs it is handed), and never
+ * allocates, reads a clock or touches a descriptor. The core (mux/) knows protocols only through
+ * this table.
  *
  * ## Framing
  *
  * A stream is cut into *pieces*. A bounded protocol has one piece per message, the whole of it. A
- * protocol whose messages may be larger than any buffer (HTTP bodies) has several: the head, then parts
- * of the body as they come. The framer is given the bytes that begin with the next piece and says:
+ * protocol whose messages may be larger than any buffer (HTTP bodies) has several: the head, then
+ * parts of the body as they come. The framer is given the bytes that begin with the next piece and
+ * says:
  *
  *     FRAME_PARTIAL    more bytes are needed (frame->size: how many in all, 0: not known)
- *     FRAME_PIECE      the first frame->size bytes are a piece; frame->ends: the message ends with it
- *     FRAME_INVALID    these bytes are no message of this protocol, whatever may follow
+ *     FRAME_PIECE      the first frame->size bytes are a piece; frame->ends: the message ends with
+ * it FRAME_INVALID    these bytes are no message of this protocol, whatever may follow
  *     FRAME_TOO_LARGE  the message is larger than settings->message_bytes_max
  *
- * On FRAME_PARTIAL it is called again with the same bytes and more behind them; `framer->scanned` keeps
- * what was looked at already, so that a byte-at-a-time sender costs linear time. After FRAME_PIECE it
- * is called with the bytes behind the piece. A zeroed framer stands at a message boundary; a framer
- * that says `ends` has zeroed itself. The result never depends on how the bytes were split.
+ * On FRAME_PARTIAL it is called again with the same bytes and more behind them; `framer->scanned`
+ * keeps what was looked at already, so that a byte-at-a-time sender costs linear time. After
+ * FRAME_PIECE it is called with the bytes behind the piece. A zeroed framer stands at a message
+ * boundary; a framer that says `ends` has zeroed itself. The result never depends on how the bytes
+ * were split.
  *
  * ## Requests and responses
  *
- * With the first piece of a request the framer fills `struct request`, which stays with the exchange
- * and is shown to everything that later concerns it: the response's framer, edits, error replies.
+ * With the first piece of a request the framer fills `struct request`, which stays with the
+ * exchange and is shown to everything that later concerns it: the response's framer, edits, error
+ * replies.
  *
  * Source of the rules: DESIGN section 3, "What a protocol says about itself".
  */
@@ -61,20 +65,22 @@ struct framer {
 };
 
 struct frame {
-    size_t size;   /* see above */
-    bool ends;     /* the message ends with this piece */
-    bool interim;  /* a response that does not end its exchange (HTTP 1xx); valid with `ends` */
-    uint8_t kind;  /* the protocol's own: what sort of piece this is; handed to edit */
-    uint16_t code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE; handed to error_reply */
-    uint32_t id;   /* MATCH_BY_ID: the identifier in a response's first piece */
+    size_t size;  /* see above */
+    bool ends;    /* the message ends with this piece */
+    bool interim; /* a response that does not end its exchange (HTTP 1xx); valid with `ends` */
+    uint8_t kind; /* the protocol's own: what sort of piece this is; handed to edit */
+    uint16_t
+        code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE; handed to error_reply */
+    uint32_t id; /* MATCH_BY_ID: the identifier in a response's first piece */
     /* The same on every piece of a response. */
     bool closes;        /* the link carries no other response behind it */
     bool closes_client; /* the client is told of its end by closing its connection */
-    bool until_end;     /* it goes on until the target's end-of-stream, which completes it: never `ends` */
+    bool until_end; /* it goes on until the target's end-of-stream, which completes it: never `ends`
+                     */
 };
 
-/* What the core keeps of a request. The framer fills all of it; the core may later set `closes`, when
- * it has decided so, and `origin`. */
+/* What the core keeps of a request. The framer fills all of it; the core may later set `closes`,
+ * when it has decided so, and `origin`. */
 struct request {
     bool expects_response; /* false: the exchange ends when the request is sent */
     bool resendable;       /* may be sent again if its link dies before a response byte */
@@ -115,14 +121,14 @@ struct reply {
 enum direction { TO_TARGET, TO_CLIENT };
 
 enum {
-    REPLY_BYTES_MAX = 512,  /* capacity offered to error_reply */
-    EDIT_GROWTH_MAX = 4096, /* how much longer than the piece an edited piece may be */
+    REPLY_BYTES_MAX = 512,    /* capacity offered to error_reply */
+    EDIT_GROWTH_MAX = 4096,   /* how much longer than the piece an edited piece may be */
     DESCRIBE_BYTES_MAX = 256, /* capacity offered to describe */
 };
 
 /* An option that a protocol takes; help, configuration checking and documentation come from it. */
 struct protocol_option {
-    const char *name;    /* as on the command line, without dashes */
+    const char *name;     /* as on the command line, without dashes */
     const char *fallback; /* the default, as one would write it */
     const char *sentence;
 };
@@ -132,31 +138,36 @@ struct protocol {
     const char *sentence; /* what it is, for `list` and help; no full stop */
     enum matching matching;
 
-    /* Cuts the next piece from a client's stream. `request` is filled with a request's first piece. */
-    enum frame_status (*frame_request)(const struct protocol_settings *settings, struct framer *framer,
-                                       struct span bytes, struct frame *frame, struct request *request);
+    /* Cuts the next piece from a client's stream. `request` is filled with a request's first piece.
+     */
+    enum frame_status (*frame_request)(const struct protocol_settings *settings,
+                                       struct framer *framer, struct span bytes,
+                                       struct frame *frame, struct request *request);
 
-    /* Cuts the next piece from the target's stream. `request` is what the response answers: by order,
-     * the oldest unanswered one; MATCH_BY_ID: NULL until the core has looked frame->id up. */
-    enum frame_status (*frame_response)(const struct protocol_settings *settings, struct framer *framer,
-                                        const struct request *request, struct span bytes, struct frame *frame);
+    /* Cuts the next piece from the target's stream. `request` is what the response answers: by
+     * order, the oldest unanswered one; MATCH_BY_ID: NULL until the core has looked frame->id up.
+     */
+    enum frame_status (*frame_response)(const struct protocol_settings *settings,
+                                        struct framer *framer, const struct request *request,
+                                        struct span bytes, struct frame *frame);
 
-    /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes, and
-     * returns how many (0: nothing of it passes, which is no error). `id` is the link's identifier for the exchange
-     * (MATCH_BY_ID), `kind` what the framer said of the piece. NULL: pieces pass unchanged. */
+    /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes,
+     * and returns how many (0: nothing of it passes, which is no error). `id` is the link's
+     * identifier for the exchange (MATCH_BY_ID), `kind` what the framer said of the piece. NULL:
+     * pieces pass unchanged. */
     size_t (*edit)(const struct protocol_settings *settings, enum direction direction,
                    const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                    uint8_t *out);
 
-    /* Writes what tells the client of `trouble`, at most REPLY_BYTES_MAX bytes. `request` is NULL when
-     * there is none (malformed, over --max-clients); `code` is what the framer said of a request that
-     * is invalid or too large, or of a response (TROUBLE_BROKEN), else 0. NULL: the protocol cannot say
-     * such things. */
+    /* Writes what tells the client of `trouble`, at most REPLY_BYTES_MAX bytes. `request` is NULL
+     * when there is none (malformed, over --max-clients); `code` is what the framer said of a
+     * request that is invalid or too large, or of a response (TROUBLE_BROKEN), else 0. NULL: the
+     * protocol cannot say such things. */
     struct reply (*error_reply)(const struct protocol_settings *settings, enum trouble trouble,
                                 uint16_t code, const struct request *request, uint8_t *out);
 
-    /* Writes one line for people about a message, NUL-terminated, secrets masked, at most `capacity`
-     * bytes with the NUL. Never fails, whatever the bytes. */
+    /* Writes one line for people about a message, NUL-terminated, secrets masked, at most
+     * `capacity` bytes with the NUL. Never fails, whatever the bytes. */
     void (*describe)(enum direction direction, struct span message, char *text, size_t capacity);
 
     const struct protocol_option *options; /* `options_count` of them */
