@@ -28,6 +28,7 @@ struct config {
     char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
     bool on_demand;
     bool hold;
+    bool via, forwarded; /* http */
 
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,
@@ -37,6 +38,7 @@ struct config {
 
     /* limits, bytes where they end so */
     uint64_t max_clients;
+    uint64_t max_body_bytes; /* 0: no limit */
     uint64_t max_message_bytes, buffer_requests_bytes, buffer_memory_bytes, client_backlog_bytes;
 
     /* logs */

@@ -61,6 +61,10 @@ const struct option options[] = {
          "the local address from which the target is connected; otherwise the system chooses"},
     {FLAG("on-demand", on_demand), .group = GROUP_ROUTE,
      .sentence = "connect to the target only while there are requests for it; see --link-idle"},
+    {FLAG("via", via), .group = GROUP_ROUTE,
+     .sentence = "http: add a Via field, which names this multiplexer, to requests and responses"},
+    {FLAG("forwarded", forwarded), .group = GROUP_ROUTE,
+     .sentence = "http: add a Forwarded field, which stands for the client, to requests"},
     {FLAG("hold", hold), .group = GROUP_ROUTE,
      .sentence =
          "stay connected: when the target closes an idle connection, open the next at once instead "
@@ -125,6 +129,8 @@ const struct option options[] = {
      .sentence = "clients connected at a time"},
     {SIZE("max-message", max_message_bytes, "1MiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence = "largest request or response"},
+    {SIZE("max-body", max_body_bytes, "0"), .zero_is_off = true, .maximum = 1024 * GIB,
+     .sentence = "largest body of an http request or response; 0 is no limit"},
     {SIZE("buffer-requests", buffer_requests_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence =
          "how much of a streamed request is gathered before it takes a connection to the target"},

@@ -26,6 +26,10 @@ static bool set_protocol(struct mux_options *options, const struct config *confi
 static void set_limits(struct mux_options *options, const struct config *config)
 {
     options->settings.message_bytes_max = (size_t)config->max_message_bytes;
+    options->settings.body_bytes_max = config->max_body_bytes;
+    options->settings.via = config->via;
+    options->settings.forwarded = config->forwarded;
+    options->settings.target = config->target;
     options->clients_max = (uint32_t)config->max_clients;
     options->request_buffer_bytes = (size_t)config->buffer_requests_bytes;
     options->memory_bytes_max = (size_t)config->buffer_memory_bytes;

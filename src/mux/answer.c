@@ -8,7 +8,7 @@
 #include "mux/state.h"
 
 bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
-                    bool first, struct span piece)
+                    uint8_t kind, struct span piece)
 {
     assert(client_is_served(client));
     const struct protocol *protocol = mux->options.protocol;
@@ -22,7 +22,7 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
             return false;
         }
         size_t size =
-            protocol->edit(&mux->options.settings, TO_CLIENT, request, 0, first, piece, space);
+            protocol->edit(&mux->options.settings, TO_CLIENT, request, 0, kind, piece, space);
         assert(size <= piece.size + EDIT_GROWTH_MAX);
         buf_commit(&client->out, size);
         buf_consume(&mux->client_bufs, &client->out, 0);
@@ -40,7 +40,7 @@ static bool reply(struct mux *mux, struct client *client, const struct exchange 
     if (protocol->error_reply != NULL) {
         const struct request *request = exchange->in_size > 0 ? &exchange->request : NULL;
         reply = protocol->error_reply(&mux->options.settings, reason_trouble(exchange->reason),
-                                      request, bytes);
+                                      exchange->code, request, bytes);
         assert(reply.size <= sizeof bytes);
     }
     observe(mux, (struct mux_event){.kind = MUX_ERROR_REPLY,
@@ -49,7 +49,7 @@ static bool reply(struct mux *mux, struct client *client, const struct exchange 
                                     .client = client->serial,
                                     .exchange = exchange->serial,
                                     .bytes = span_of(bytes, reply.size)});
-    if (reply.size == 0 || !client_deliver(mux, client, NULL, true, span_of(bytes, reply.size))) {
+    if (reply.size == 0 || !client_deliver(mux, client, NULL, 0, span_of(bytes, reply.size))) {
         return false;
     }
     mux->counters.error_replies++;

@@ -50,6 +50,8 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
     assert(in_end <= client->framed);
     assert(count == client->exchanges_count);
     assert(on_link == client->on_link);
+    const struct exchange *unfinished = client_unfinished(client);
+    assert(unfinished == NULL || (!unfinished->whole && count > 0));
     assert(on_link <= mux->options.in_flight_max);
     /* A failed exchange at the front would have been answered. */
     struct list *first = list_first(&client->exchanges);
@@ -98,7 +100,7 @@ static void check_link(const struct mux *mux, const struct link *link)
     assert(position <= link->written + buf_size(&link->out));
     /* Unsent bytes belong to somebody: never half a message followed by another's. */
     assert(buf_is_empty(&link->out) || position == link->written + buf_size(&link->out));
-    check_told(&link->changed, link->told, link_wants(link));
+    check_told(&link->changed, link->told, link_wants(mux, link));
     if (!mux->schedule_wanted) { /* which arms the end of a gap */
         check_deadline(mux, &link->timer, link_deadline(mux, link));
     }
@@ -106,14 +108,14 @@ static void check_link(const struct mux *mux, const struct link *link)
 
 static void check_waiting(const struct mux *mux)
 {
-    uint64_t serial = 0;
+    uint64_t arrived_ns = 0;
     for (struct list *node = list_first(&mux->waiting); node != NULL;
          node = list_next(&mux->waiting, node)) {
         const struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
         assert(exchange->state == EXCHANGE_WAITING);
         assert(exchange->client != NULL);
-        assert(exchange->serial > serial);
-        serial = exchange->serial;
+        assert(exchange->arrived_ns >= arrived_ns); /* so the oldest has the earliest deadline */
+        arrived_ns = exchange->arrived_ns;
     }
     check_deadline(mux, &mux->timer, waiting_deadline(mux));
     if (!mux->schedule_wanted) {

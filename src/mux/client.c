@@ -28,10 +28,20 @@ bool client_has_room(const struct mux *mux, const struct client *client)
            client->exchanges_count < CLIENT_EXCHANGES_MAX;
 }
 
+/* Whether the link that it uploads to has enough to send. */
+static bool is_upload_blocked(const struct mux *mux, const struct client *client)
+{
+    return client_is_uploading(client) &&
+           buf_size(&client_unfinished(client)->link->out) >= mux->options.backlog_bytes_max;
+}
+
 static bool wants_read(const struct mux *mux, const struct client *client)
 {
     if (client->state == CLIENT_LINGERING) {
         return true;
+    }
+    if (is_upload_blocked(mux, client)) {
+        return false;
     }
     return client->state == CLIENT_OPEN && client_has_room(mux, client) &&
            buf_size(&client->out) <= mux->options.backlog_bytes_max;
@@ -40,7 +50,7 @@ static bool wants_read(const struct mux *mux, const struct client *client)
 unsigned client_wants(const struct mux *mux, const struct client *client)
 {
     if (client->state == CLIENT_CLOSING) {
-        return MUX_CLOSE;
+        return MUX_CLOSE | (client->abort ? MUX_ABORT : 0);
     }
     unsigned wants = wants_read(mux, client) ? MUX_READ : 0;
     if (!buf_is_empty(&client->out)) {
@@ -72,8 +82,9 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
         return TIME_NEVER;
     }
     if (client->partial) {
-        return client->reads ? time_after(client->since_ns, options->client_timeout_ns)
-                             : TIME_NEVER;
+        uint64_t timeout_ns =
+            client_is_uploading(client) ? options->write_timeout_ns : options->client_timeout_ns;
+        return client->reads ? time_after(client->since_ns, timeout_ns) : TIME_NEVER;
     }
     if (is_idle(client) && options->idle_timeout_ns > 0) {
         return time_after(client->since_ns, options->idle_timeout_ns);
@@ -238,7 +249,7 @@ struct client *client_open(struct mux *mux, const void *origin)
     if (client->refused) {
         mux->refused_count++;
         mux->counters.clients_refused++;
-        client_refuse(mux, client, REASON_CLIENT_LIMIT);
+        client_refuse(mux, client, REASON_CLIENT_LIMIT, 0);
         client_settle(mux, client);
     } else {
         mux->counters.clients_accepted++;
@@ -256,6 +267,19 @@ static void discard(struct mux *mux, struct client *client, size_t size)
     }
 }
 
+/* An uploader that holds a link has to bring WRITE_PROGRESS_BYTES within --write-timeout. */
+static void count_upload(struct mux *mux, struct client *client, size_t size)
+{
+    if (!client_is_uploading(client) || client->slow) {
+        return;
+    }
+    client->taken += (uint32_t)size;
+    if (client->taken >= WRITE_PROGRESS_BYTES) {
+        client->since_ns = mux->now_ns;
+        client->taken = 0;
+    }
+}
+
 void client_received(struct mux *mux, struct client *client, struct span bytes)
 {
     mux->counters.client_bytes_in += bytes.size;
@@ -266,8 +290,9 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
     if (client->state != CLIENT_OPEN) {
         return;
     }
+    count_upload(mux, client, bytes.size);
     if (!buf_append(&mux->client_bufs, &client->in, bytes)) {
-        client_refuse(mux, client, REASON_MEMORY);
+        client_refuse(mux, client, REASON_MEMORY, 0);
     } else {
         requests_frame(mux, client);
     }
@@ -275,21 +300,45 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
     memory_enforce(mux, client);
 }
 
+/* The link that waited for it to take its response may be read again. */
+static void unblock_link(struct mux *mux, const struct client *client)
+{
+    const struct exchange *oldest =
+        LIST_ENTRY(list_front(&client->exchanges), struct exchange, client_node);
+    if (oldest->link != NULL) {
+        link_touch(mux, oldest->link);
+    }
+}
+
 void client_sent(struct mux *mux, struct client *client, size_t size)
 {
     mux->counters.client_bytes_out += size;
     buf_consume(&mux->client_bufs, &client->out, size);
-    client->taken += (uint32_t)size;
-    if (client->slow && client->taken >= WRITE_PROGRESS_BYTES) {
-        client->since_ns = mux->now_ns;
-        client->taken = 0;
-        client_stalled(mux, client);
+    if (client->slow) {
+        client->taken += (uint32_t)size;
+        if (client->taken >= WRITE_PROGRESS_BYTES) {
+            client->since_ns = mux->now_ns;
+            client->taken = 0;
+            client_stalled(mux, client);
+        }
     }
     if (is_idle(client)) {
         client->since_ns = mux->now_ns;
     }
     flush_progress(mux, client);
     client_touch(mux, client);
+    if (client->on_link > 0) {
+        unblock_link(mux, client);
+    }
+}
+
+/* A request that will not become whole is discarded. */
+static void discard_partial(struct mux *mux, struct client *client)
+{
+    if (client->unfinished) {
+        exchange_abandon(mux, client_unfinished(client));
+    }
+    client_poison(mux, client);
 }
 
 void client_ended(struct mux *mux, struct client *client)
@@ -302,7 +351,7 @@ void client_ended(struct mux *mux, struct client *client)
     if (client->state == CLIENT_OPEN) {
         client->state = CLIENT_FINISHED;
         if (client->partial) {
-            client_poison(mux, client);
+            discard_partial(mux, client);
         }
         client_settle(mux, client);
     }
@@ -310,12 +359,12 @@ void client_ended(struct mux *mux, struct client *client)
 
 void client_drain(struct mux *mux, struct client *client)
 {
-    if (client->state != CLIENT_OPEN) {
-        return;
+    if (client->state != CLIENT_OPEN || client_is_uploading(client)) {
+        return; /* an upload that holds a link goes on; the request ends it */
     }
     client->state = CLIENT_FINISHED;
     if (client->partial) {
-        client_poison(mux, client);
+        discard_partial(mux, client);
         set_reason(client, REASON_SHUTDOWN);
     }
     if (client->exchanges_count == 0 && buf_is_empty(&client->out)) {
@@ -328,11 +377,13 @@ void client_drain(struct mux *mux, struct client *client)
 void client_expired(struct mux *mux, struct client *client)
 {
     if (client->slow) {
+        client->reason =
+            REASON_CLIENT_SLOW; /* whatever else was its end: something was not delivered */
         client_gone(mux, client, REASON_CLIENT_SLOW);
     } else if (client->state == CLIENT_LINGERING) {
         client_gone(mux, client, REASON_CLIENT_ENDED);
     } else if (client->partial) {
-        client_refuse(mux, client, REASON_CLIENT_STALLED);
+        client_refuse(mux, client, REASON_CLIENT_STALLED, 0);
         client_settle(mux, client);
     } else {
         client_flush(mux, client, REASON_CLIENT_IDLE);

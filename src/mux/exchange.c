@@ -2,6 +2,8 @@
 /*
  * An exchange, from queue to end.
  *
+ *     GATHERING ──(whole, or enough of it)──► WAITING
+ *
  *     WAITING ──take──► TAKEN ──(response ends, or sent and nothing expected)──► finished
  *        ▲                │
  *        └────return──────┤ (link broke, nothing written; or re-sendable)
@@ -17,6 +19,7 @@
  * a copy.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "mux/state.h"
 
@@ -77,30 +80,80 @@ static struct exchange *append(struct mux *mux, struct client *client)
     return exchange;
 }
 
-bool exchange_queue(struct mux *mux, struct client *client, size_t size,
+/* Into mux->waiting, the last to have come. */
+static void enqueue(struct mux *mux, struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_WAITING;
+    exchange->arrived_ns = mux->now_ns;
+    exchange->arrived_outage_ns = outage_clock(mux);
+    list_push_back(&mux->waiting, &exchange->node);
+    mux->counters.waiting++;
+    if (list_first(&mux->waiting) == &exchange->node) {
+        timer_arm(mux, &mux->timer, waiting_deadline(mux));
+    }
+}
+
+/* A request waits for a link when it is whole, or when enough of it is there. */
+static bool is_ready(const struct mux *mux, const struct exchange *exchange)
+{
+    size_t enough = mux->options.request_buffer_bytes < mux->options.backlog_bytes_max
+                        ? mux->options.request_buffer_bytes
+                        : mux->options.backlog_bytes_max;
+    return exchange->whole || exchange->request.eager || exchange->in_size >= enough;
+}
+
+bool exchange_queue(struct mux *mux, struct client *client, const struct frame *frame,
                     const struct request *request)
 {
-    struct span bytes = {.data = client->in.base + client->in.head + client->framed, .size = size};
+    struct span bytes = {.data = client->in.base + client->in.head + client->framed,
+                         .size = frame->size};
     struct exchange *exchange = append(mux, client);
     if (exchange == NULL) {
         return false;
     }
-    exchange->state = EXCHANGE_WAITING;
+    exchange->state = EXCHANGE_GATHERING;
     exchange->request = *request;
-    exchange->in_size = (uint32_t)size;
+    exchange->in_size = exchange->head_size = (uint32_t)frame->size;
     exchange->holds_bytes = true;
-    client->framed += (uint32_t)size;
-    list_push_back(&mux->waiting, &exchange->node);
-    mux->counters.waiting++;
+    exchange->whole = frame->ends;
+    client->unfinished = !frame->ends;
+    client->framed += (uint32_t)frame->size;
     mux->counters.requests++;
-    if (list_first(&mux->waiting) == &exchange->node) {
-        timer_arm(mux, &mux->timer, waiting_deadline(mux));
-    }
     report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
+    if (is_ready(mux, exchange)) {
+        enqueue(mux, exchange);
+    }
     return true;
 }
 
-bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason)
+bool exchange_append(struct mux *mux, struct exchange *exchange, const struct frame *frame)
+{
+    struct client *client = exchange->client;
+    struct link *link = exchange->link;
+    assert(!exchange->whole);
+    if (link != NULL) {
+        struct span bytes = {.data = client->in.base + client->in.head + client->framed,
+                             .size = frame->size};
+        if (!buf_append(&mux->link_bufs, &link->out, bytes)) {
+            return false;
+        }
+        exchange->out_end += frame->size;
+    }
+    client->framed += (uint32_t)frame->size;
+    exchange->in_size += (uint32_t)frame->size;
+    exchange->whole = frame->ends;
+    client->unfinished = !frame->ends;
+    if (exchange->state == EXCHANGE_GATHERING && is_ready(mux, exchange)) {
+        enqueue(mux, exchange);
+    }
+    if (link != NULL) {
+        link_touch(mux, link);
+    }
+    return true;
+}
+
+bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason,
+                           uint16_t code)
 {
     struct exchange *exchange = append(mux, client);
     if (exchange == NULL) {
@@ -108,6 +161,8 @@ bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reas
     }
     exchange->state = EXCHANGE_FAILED;
     exchange->reason = reason;
+    exchange->code = code;
+    exchange->whole = true;
     return true;
 }
 
@@ -151,6 +206,7 @@ static void leave(struct mux *mux, struct exchange *exchange)
     case EXCHANGE_TAKEN:
         leave_link(mux, exchange);
         break;
+    case EXCHANGE_GATHERING:
     case EXCHANGE_FAILED:
         break;
     }
@@ -160,6 +216,9 @@ static void leave_client(struct exchange *exchange)
 {
     list_remove(&exchange->client_node);
     exchange->client->exchanges_count--;
+    if (!exchange->whole) {
+        exchange->client->unfinished = false;
+    }
     exchange->client = NULL;
 }
 
@@ -174,6 +233,7 @@ void exchange_release_bytes(struct mux *mux, struct exchange *exchange)
 
 /* ---- on a link ---- */
 
+/* Writes the first piece as the protocol edits it, and what follows as it is. */
 static bool write_request(struct mux *mux, struct exchange *exchange, struct link *link,
                           struct span bytes)
 {
@@ -185,11 +245,13 @@ static bool write_request(struct mux *mux, struct exchange *exchange, struct lin
     if (space == NULL) {
         return false;
     }
+    struct span head = span_of(bytes.data, exchange->head_size);
     size_t size = protocol->edit(&mux->options.settings, TO_TARGET, &exchange->request,
-                                 exchange->request.id, true, bytes, space);
+                                 exchange->request.id, 0, head, space);
     assert(size > 0);
-    assert(size <= bytes.size + EDIT_GROWTH_MAX);
-    buf_commit(&link->out, size);
+    assert(size <= head.size + EDIT_GROWTH_MAX);
+    memcpy(space + size, bytes.data + head.size, bytes.size - head.size);
+    buf_commit(&link->out, size + bytes.size - head.size);
     return true;
 }
 
@@ -220,7 +282,11 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     mux->counters.requests_taken++;
     report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
            mux->now_ns - exchange->arrived_ns);
-    turn_update(mux, client);
+    if (!exchange->whole) {
+        client->since_ns = mux->now_ns; /* from now on it holds up others: --write-timeout */
+        client->taken = 0;
+    }
+    client_touch(mux, client);
     link_touch(mux, link);
 }
 
@@ -232,7 +298,7 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
             exchange_release_bytes(mux, exchange);
         }
     }
-    if (written < exchange->out_end || exchange->request.expects_response) {
+    if (!exchange->whole || written < exchange->out_end || exchange->request.expects_response) {
         return;
     }
     struct client *client = exchange->client;
@@ -250,12 +316,12 @@ static uint64_t wait_ends(const struct mux *mux, const struct exchange *exchange
     return time_after(exchange->arrived_ns, mux->options.wait_timeout_ns);
 }
 
-/* Into mux->waiting by serial. What returns is among the oldest, so the walk is short. */
+/* Into mux->waiting by arrival. What returns is among the oldest, so the walk is short. */
 static void insert_waiting(struct mux *mux, struct exchange *exchange)
 {
     struct list *position = mux->waiting.next;
     while (position != &mux->waiting &&
-           LIST_ENTRY(position, struct exchange, node)->serial < exchange->serial) {
+           LIST_ENTRY(position, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
         position = position->next;
     }
     list_insert_before(position, &exchange->node);
@@ -303,17 +369,41 @@ void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason
     pool_give(&mux->exchange_pool, exchange);
 }
 
+/* The client has part of the response: nothing but its end can tell it that there is no more. */
+static void cut_off(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
+{
+    struct client *client = exchange->client;
+    bool looks_complete = exchange->closes_client;
+    exchange_finish(mux, exchange, reason);
+    if (looks_complete) {
+        client->abort = true;
+        client_gone(mux, client, reason);
+    } else {
+        client_flush(mux, client, reason);
+    }
+}
+
 void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
 {
     struct client *client = exchange->client;
-    if (client == NULL) {
+    if (client == NULL || !client_is_served(client)) {
         exchange_finish(mux, exchange, reason);
+        return;
+    }
+    if (exchange->delivered) {
+        cut_off(mux, exchange, reason);
         return;
     }
     leave(mux, exchange);
     exchange->state = EXCHANGE_FAILED;
     exchange->reason = reason;
     exchange->holds_bytes = false;
+    if (!exchange->whole) {
+        exchange->request.closes = true;
+        exchange->whole = true; /* nobody waits for the rest, which is discarded */
+        client->unfinished = false;
+        client_poison(mux, client);
+    }
     client_settle(mux, client);
 }
 
@@ -327,18 +417,22 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
         exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
         return;
     }
+    bool half = !exchange->whole || link->written < exchange->out_end;
     mux->counters.orphans++;
     exchange->client->on_link--;
     exchange->holds_bytes = false;
     leave_client(exchange);
-    if (link->written < exchange->out_end) {
+    if (half) {
         link_replace(mux, link, REASON_HALF_REQUEST);
+    } else {
+        link_touch(mux, link);
     }
 }
 
 void exchange_abandon(struct mux *mux, struct exchange *exchange)
 {
     switch (exchange->state) {
+    case EXCHANGE_GATHERING:
     case EXCHANGE_WAITING:
         mux->counters.dropped++;
         exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);

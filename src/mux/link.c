@@ -26,7 +26,15 @@ static bool is_dialling(const struct link *link)
 
 /* ---- wishes and deadlines ---- */
 
-unsigned link_wants(const struct link *link)
+/* Whether the client that it answers has to take its bytes first. */
+static bool is_blocked(const struct mux *mux, const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    return oldest != NULL && oldest->client != NULL &&
+           buf_size(&oldest->client->out) > mux->options.backlog_bytes_max;
+}
+
+unsigned link_wants(const struct mux *mux, const struct link *link)
 {
     switch (link->state) {
     case LINK_FREE:
@@ -38,7 +46,7 @@ unsigned link_wants(const struct link *link)
     case LINK_DELAYING:
         return MUX_READ;
     case LINK_UP:
-        return MUX_READ | (buf_is_empty(&link->out) ? 0 : MUX_WRITE) |
+        return (is_blocked(mux, link) ? 0 : MUX_READ) | (buf_is_empty(&link->out) ? 0 : MUX_WRITE) |
                (link->probing ? MUX_PROBE : 0);
     case LINK_RETIRING:
         return MUX_READ | MUX_END;
@@ -54,7 +62,13 @@ static uint64_t response_deadline(const struct mux *mux, const struct link *link
     if (oldest->sent_ns == TIME_NEVER) {
         return time_after(oldest->arrived_ns, mux->options.wait_timeout_ns);
     }
+    if (link->blocked) {
+        return TIME_NEVER;
+    }
     uint64_t from = oldest->sent_ns > link->head_ns ? oldest->sent_ns : link->head_ns;
+    if ((!oldest->whole || oldest->delivered) && link->last_io_ns > from) {
+        from = link->last_io_ns; /* a body streams: the longest silence counts */
+    }
     return time_after(from, mux->options.response_timeout_ns);
 }
 
@@ -97,7 +111,12 @@ uint64_t link_deadline(const struct mux *mux, const struct link *link)
 
 void link_touch(struct mux *mux, struct link *link)
 {
-    mark(&mux->changed_links, &link->changed, &link->told, link_wants(link));
+    bool blocked = link->state == LINK_UP && is_blocked(mux, link);
+    if (link->blocked && !blocked) {
+        link->head_ns = mux->now_ns; /* while we did not read, silence was ours */
+    }
+    link->blocked = blocked;
+    mark(&mux->changed_links, &link->changed, &link->told, link_wants(mux, link));
     timer_arm(mux, &link->timer, link_deadline(mux, link));
 }
 
@@ -222,6 +241,9 @@ void link_failed(struct mux *mux, struct link *link, enum io_failure failure)
 void link_ended(struct mux *mux, struct link *link)
 {
     if (link_is_usable(link)) {
+        response_ended(mux, link);
+    }
+    if (link_is_usable(link)) {
         lose(mux, link, REASON_TARGET_ENDED, LINK_CLOSING);
     } else if (link->state == LINK_RETIRING) {
         enter(mux, link, LINK_CLOSING);
@@ -292,6 +314,16 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
 
 /* ---- requests ---- */
 
+/* The client whose upload filled the link may be read again. */
+static void touch_uploader(struct mux *mux, const struct link *link)
+{
+    struct list *node = list_last(&link->exchanges);
+    const struct exchange *newest = node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
+    if (newest != NULL && !newest->whole && newest->client != NULL) {
+        client_touch(mux, newest->client);
+    }
+}
+
 void link_sent(struct mux *mux, struct link *link, size_t size)
 {
     mux->counters.link_bytes_out += size;
@@ -311,6 +343,7 @@ void link_sent(struct mux *mux, struct link *link, size_t size)
         }
     }
     link_touch(mux, link);
+    touch_uploader(mux, link);
 }
 
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)

@@ -26,7 +26,7 @@ static void memory_end(struct mux *mux, struct client *client)
                                     .client_id = client_id(client),
                                     .client = client->serial});
     if (client->partial) {
-        client_refuse(mux, client, REASON_MEMORY);
+        client_refuse(mux, client, REASON_MEMORY, 0);
         client_settle(mux, client);
     } else {
         client_gone(mux, client, REASON_MEMORY);

@@ -17,7 +17,7 @@ static const mux_id LINK_BIT = (mux_id)1 << 31;
 void mux_options_init(struct mux_options *options)
 {
     *options = (struct mux_options){
-        .settings = {.message_bytes_max = MIB},
+        .settings = {.message_bytes_max = MIB, .head_bytes_max = 64 * KIB},
         .clients_max = 10000,
         .links_max = 1,
         .in_flight_max = 1,
@@ -369,7 +369,7 @@ mux_id mux_next_changed(struct mux *mux)
     if (!list_is_empty(&mux->changed_links)) {
         struct link *link = LIST_ENTRY(list_front(&mux->changed_links), struct link, changed);
         list_remove(&link->changed);
-        link->told = (uint8_t)link_wants(link);
+        link->told = (uint8_t)link_wants(mux, link);
         return link_id(link);
     }
     if (!list_is_empty(&mux->changed_clients)) {
@@ -389,7 +389,7 @@ unsigned mux_wants(const struct mux *mux, mux_id id)
     if (connection.client != NULL) {
         return client_wants(mux, connection.client);
     }
-    return connection.link != NULL ? link_wants(connection.link) : 0;
+    return connection.link != NULL ? link_wants(mux, connection.link) : 0;
 }
 
 uint32_t mux_connect_address(const struct mux *mux, mux_id id)

@@ -232,8 +232,9 @@ enum mux_want {
     MUX_PROBE = 1 << 3, /* read once now, whatever the kernel announced, then mux_probed */
     MUX_WRITE = 1 << 4, /* mux_send_view has bytes */
     MUX_END = 1 << 5,   /* shut down writing, once; never together with MUX_WRITE */
-    MUX_CLOSE =
-        1 << 6, /* close the descriptor (aborting a resolve or connect), then mux_closed; alone */
+    MUX_CLOSE = 1 << 6, /* close the descriptor (aborting a resolve or connect), then mux_closed */
+    MUX_ABORT =
+        1 << 7, /* with MUX_CLOSE: by a reset, so that the peer sees that something is missing */
 };
 
 /* The next connection whose wishes may have changed, MUX_ID_NONE when there is none left. */

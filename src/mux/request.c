@@ -4,18 +4,31 @@
  *
  *     client->in:   | framed: of queued requests that may still be needed | the rest: not framed |
  *
- * The protocol cuts whole requests off the rest, as many as there is room for; each becomes an
- * exchange. What is behind a request that ends the connection, or behind garbage, is discarded
- * (poisoned). Garbage itself becomes a failed exchange, so that its error reply takes its place in
- * the client's order.
+ * The protocol cuts pieces off the rest, as many as there is room for. The first piece of a request makes
+ * an exchange, the others are appended to it until one ends it; so at most the last exchange of a
+ * client is *unfinished*. What is behind a request that ends the connection, or behind garbage, is discarded
+ * (poisoned). Garbage itself becomes a failed exchange, or fails the unfinished one, so that its error reply
+ * takes its place in the client's order.
  */
 #include <assert.h>
 
 #include "mux/state.h"
 
+struct exchange *client_unfinished(const struct client *client)
+{
+    return client->unfinished ? LIST_ENTRY(client->exchanges.prev, struct exchange, client_node)
+                              : NULL;
+}
+
+bool client_is_uploading(const struct client *client)
+{
+    const struct exchange *exchange = client_unfinished(client);
+    return exchange != NULL && exchange->state == EXCHANGE_TAKEN;
+}
+
 void client_set_partial(struct mux *mux, struct client *client, bool partial)
 {
-    if (partial && !client->slow) {
+    if (partial && !client->slow && !client_is_uploading(client)) {
         client->since_ns = mux->now_ns;
     }
     if (partial || client->partial) {
@@ -33,10 +46,27 @@ void client_poison(struct mux *mux, struct client *client)
     buf_truncate(&mux->client_bufs, &client->in, client->framed);
 }
 
-/* An error reply in the place of what comes next from it, which then does not count any more. */
-void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason)
+/* The unfinished request is refused; if a link has part of it, the link is of no use any more. */
+static void refuse_unfinished(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
 {
-    if (exchange_queue_failed(mux, client, reason)) {
+    struct link *link = exchange->link;
+    if (link != NULL && exchange->sent_ns == TIME_NEVER) {
+        link_unsend(mux, link, exchange);
+        link = NULL;
+    }
+    exchange_fail(mux, exchange, reason);
+    if (link != NULL) {
+        link_replace(mux, link, REASON_HALF_REQUEST);
+    }
+}
+
+void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason, uint16_t code)
+{
+    struct exchange *exchange = client_unfinished(client);
+    if (exchange != NULL) {
+        exchange->code = code;
+        refuse_unfinished(mux, exchange, reason);
+    } else if (exchange_queue_failed(mux, client, reason, code)) {
         client_poison(mux, client);
     } else {
         client_gone(mux, client, REASON_MEMORY);
@@ -64,14 +94,16 @@ void requests_release(struct mux *mux, struct client *client)
 }
 
 /* Takes a piece off the front of the unframed bytes. */
-static void take_request(struct mux *mux, struct client *client, const struct frame *frame,
-                         const struct request *request)
+static void take_piece(struct mux *mux, struct client *client, const struct frame *frame,
+                       const struct request *request)
 {
-    assert(frame->ends);
-    client_set_partial(mux, client, false);
-    if (!exchange_queue(mux, client, frame->size, request)) {
-        client_refuse(mux, client, REASON_MEMORY);
-    } else if (request->closes) {
+    struct exchange *exchange = client_unfinished(client);
+    bool closes = exchange == NULL ? request->closes : exchange->request.closes;
+    bool taken = exchange == NULL ? exchange_queue(mux, client, frame, request)
+                                  : exchange_append(mux, exchange, frame);
+    if (!taken) {
+        client_refuse(mux, client, REASON_MEMORY, 0);
+    } else if (frame->ends && (closes || mux->draining)) {
         client_poison(mux, client);
     }
 }
@@ -81,34 +113,56 @@ static void wait_for_more(struct mux *mux, struct client *client)
 {
     if (client->state == CLIENT_OPEN) {
         client_set_partial(mux, client, true);
-    } else {
-        client_poison(mux, client);
+        return;
     }
+    if (client->unfinished) {
+        exchange_abandon(mux, client_unfinished(client));
+    }
+    client_poison(mux, client);
+}
+
+/* Cuts the next piece off the unframed bytes. False: there is none, or more bytes are needed. */
+static bool frame_next(struct mux *mux, struct client *client)
+{
+    const struct mux_options *options = &mux->options;
+    struct frame frame = {0};
+    struct request request = {0};
+    struct span bytes = span_from(buf_view(&client->in), client->framed);
+    switch (options->protocol->frame_request(&options->settings, &client->framer, bytes, &frame,
+                                             &request)) {
+    case FRAME_PIECE:
+        take_piece(mux, client, &frame, &request);
+        return true;
+    case FRAME_PARTIAL:
+        return false;
+    case FRAME_INVALID:
+        client_refuse(mux, client, REASON_CLIENT_MALFORMED, frame.code);
+        return true;
+    case FRAME_TOO_LARGE:
+        client_refuse(mux, client, REASON_CLIENT_TOO_LARGE, frame.code);
+        return true;
+    }
+    return false;
 }
 
 /* Cuts requests off the received bytes, as many as there is room for. */
 void requests_frame(struct mux *mux, struct client *client)
 {
-    const struct mux_options *options = &mux->options;
+    bool inside = client->unfinished;
     while (client_is_served(client) && !client->poisoned &&
            client->framed < buf_size(&client->in) && client_has_room(mux, client)) {
-        struct frame frame = {0};
-        struct request request = {0};
-        struct span bytes = span_from(buf_view(&client->in), client->framed);
-        switch (options->protocol->frame_request(&options->settings, &client->framer, bytes, &frame,
-                                                 &request)) {
-        case FRAME_PIECE:
-            take_request(mux, client, &frame, &request);
-            break;
-        case FRAME_PARTIAL:
-            wait_for_more(mux, client);
-            return;
-        case FRAME_INVALID:
-            client_refuse(mux, client, REASON_CLIENT_MALFORMED);
-            break;
-        case FRAME_TOO_LARGE:
-            client_refuse(mux, client, REASON_CLIENT_TOO_LARGE);
+        if (!frame_next(mux, client)) {
+            inside = true;
             break;
         }
+        inside = client->unfinished && client->framed == buf_size(&client->in);
+    }
+    if (!client_is_served(client) || client->poisoned) {
+        return;
+    }
+    if (inside) {
+        wait_for_more(mux, client);
+    } else {
+        client_set_partial(mux, client, false);
     }
 }

@@ -11,14 +11,17 @@
 
 #include "mux/state.h"
 
-/* Whether a vanished client's response has too much to come to be swallowed. */
-static bool is_orphan_too_large(const struct exchange *exchange, size_t have,
-                                const struct frame *frame)
+/* Whether a vanished client's response has too much to come to be swallowed. `have` bytes of an unfinished
+ * piece are there, or a piece of as many was taken. */
+static bool is_orphan_too_large(const struct link *link, const struct exchange *exchange,
+                                size_t have, const struct frame *frame)
 {
     if (exchange->client != NULL) {
         return false;
     }
-    return have > ORPHAN_BYTES_MAX || (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
+    return frame->until_end || link->swallowed + have > ORPHAN_BYTES_MAX ||
+           link->framer.left > ORPHAN_BYTES_MAX ||
+           (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
 }
 
 static void report_response(struct mux *mux, const struct link *link,
@@ -43,7 +46,9 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
                      const struct frame *frame)
 {
     struct client *client = exchange->client;
-    bool early = link->written < exchange->out_end;
+    bool early = !exchange->whole || link->written < exchange->out_end;
+    bool closes_client = exchange->closes_client;
+    link->swallowed = 0;
     if (!link->answered) {
         link->answered = true;
         dial_succeeded(mux);
@@ -57,7 +62,9 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
         link_replace(mux, link, REASON_EARLY_RESPONSE);
         return false;
     }
-    if (client != NULL) {
+    if (client != NULL && closes_client) {
+        client_flush(mux, client, REASON_CLIENT_CLOSES);
+    } else if (client != NULL) {
         client_settle(mux, client);
     }
     if (frame->closes) {
@@ -72,13 +79,39 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
 {
     report_response(mux, link, exchange, piece);
     struct client *client = exchange->client;
-    if (client != NULL && !client_deliver(mux, client, &exchange->request, true, piece)) {
+    if (!frame->interim) {
+        if (!exchange->whole || link->written < exchange->out_end || mux->draining) {
+            exchange->request.closes =
+                true; /* so the client is told, where the protocol has words for it */
+        }
+        exchange->delivered = true;
+        exchange->until_end = frame->until_end;
+        exchange->closes_client = frame->closes_client;
+    }
+    if (client != NULL && !client_deliver(mux, client, &exchange->request, frame->kind, piece)) {
+        client->abort = true;
         client_gone(mux, client, REASON_MEMORY);
+    }
+    if (link->state != LINK_UP) {
+        return false;
     }
     if (frame->ends && !frame->interim) {
         return complete(mux, link, exchange, frame);
     }
-    return link->state == LINK_UP;
+    if (is_orphan_too_large(link, exchange, piece.size, frame)) {
+        link_replace(mux, link, REASON_ORPHAN);
+        return false;
+    }
+    link->swallowed += exchange->client == NULL ? piece.size : 0;
+    return true;
+}
+
+void response_ended(struct mux *mux, struct link *link)
+{
+    struct exchange *exchange = exchange_first(&link->exchanges);
+    if (exchange != NULL && exchange->until_end) {
+        (void)complete(mux, link, exchange, &(struct frame){.closes = false});
+    }
 }
 
 static void stray(struct mux *mux, struct link *link, struct span bytes)
@@ -104,6 +137,9 @@ static size_t take_response(struct mux *mux, struct link *link, struct span byte
     if (!exchange->responding) {
         exchange->responding = true;
         exchange_release_bytes(mux, exchange);
+        if (link->state != LINK_UP) {
+            return 0;
+        }
     }
     struct frame frame = {0};
     switch (options->protocol->frame_response(&options->settings, &link->framer, &exchange->request,
@@ -113,14 +149,16 @@ static size_t take_response(struct mux *mux, struct link *link, struct span byte
         return take_piece(mux, link, exchange, &frame, span_of(bytes.data, frame.size)) ? frame.size
                                                                                         : 0;
     case FRAME_PARTIAL:
-        if (is_orphan_too_large(exchange, bytes.size, &frame)) {
+        if (is_orphan_too_large(link, exchange, bytes.size, &frame)) {
             link_replace(mux, link, REASON_ORPHAN);
         }
         return 0;
     case FRAME_INVALID:
+        exchange->code = frame.code;
         link_replace(mux, link, REASON_TARGET_MALFORMED);
         return 0;
     case FRAME_TOO_LARGE:
+        exchange->code = frame.code;
         link_replace(mux, link, REASON_TARGET_TOO_LARGE);
         return 0;
     }

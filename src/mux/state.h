@@ -93,16 +93,18 @@ struct client {
     uint32_t taken;    /* bytes sent since since_ns, or discarded while lingering */
     uint32_t slot, generation;
     uint16_t exchanges_count;
-    uint16_t on_link;  /* exchanges that are on a link */
-    uint8_t state;     /* enum client_state */
-    uint8_t reason;    /* enum mux_reason, from the moment its end is decided */
-    uint8_t told;      /* wishes that the engine knows of (see mark) */
-    bool ended : 1;    /* its end-of-stream was seen */
-    bool poisoned : 1; /* bytes behind the framed ones are discarded */
-    bool partial : 1;  /* the framer waits for more of a message */
-    bool reads : 1;    /* MUX_READ was wanted when last looked */
-    bool slow : 1;     /* it has to take bytes within --write-timeout */
-    bool refused : 1;  /* over --max-clients */
+    uint16_t on_link;    /* exchanges that are on a link */
+    uint8_t state;       /* enum client_state */
+    uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
+    uint8_t told;        /* wishes that the engine knows of (see mark) */
+    bool ended : 1;      /* its end-of-stream was seen */
+    bool poisoned : 1;   /* bytes behind the framed ones are discarded */
+    bool partial : 1;    /* the framer waits for more of a message */
+    bool reads : 1;      /* MUX_READ was wanted when last looked */
+    bool unfinished : 1; /* its last exchange's request is not whole yet */
+    bool abort : 1;   /* closed by a reset: what it was given is incomplete and does not say so */
+    bool slow : 1;    /* it has to take bytes within --write-timeout */
+    bool refused : 1; /* over --max-clients */
 };
 
 /*
@@ -143,15 +145,18 @@ struct link {
     bool answered;          /* delivered a whole response */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
+    bool blocked;       /* not read, since the client it answers is behind */
+    uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
     uint8_t told;       /* wishes that the engine knows of (see mark) */
     bool address_known; /* the attempt has its addresses: mux->address_index is one */
     bool next_address;  /* when closed, the attempt goes on with the next address */
 };
 
 enum exchange_state {
-    EXCHANGE_WAITING, /* in mux->waiting, and in its client's queue */
-    EXCHANGE_TAKEN,   /* in its link's list, and in its client's queue unless it is an orphan */
-    EXCHANGE_FAILED,  /* only in its client's queue, until its error reply's turn comes */
+    EXCHANGE_GATHERING, /* only in its client's queue, until enough of its request is there */
+    EXCHANGE_WAITING,   /* in mux->waiting, and in its client's queue */
+    EXCHANGE_TAKEN,     /* in its link's list, and in its client's queue unless it is an orphan */
+    EXCHANGE_FAILED,    /* only in its client's queue, until its error reply's turn comes */
 };
 
 struct exchange {
@@ -166,11 +171,17 @@ struct exchange {
     uint64_t out_begin, out_end; /* stream positions on the link */
     uint64_t sent_ns;            /* first byte handed to the kernel; TIME_NEVER: none yet */
     struct request request;
-    uint32_t in_size;
+    uint32_t in_size;   /* bytes of its request that were framed so far */
+    uint32_t head_size; /* of its first piece */
+    uint16_t code;      /* what the framer said when it refused */
     enum exchange_state state;
     enum mux_reason reason; /* why it FAILED */
     bool holds_bytes;       /* its bytes in client->in may still be needed */
+    bool whole;             /* its request is framed to the end */
     bool responding;        /* a byte of its response has come */
+    bool delivered;         /* a piece of its final response went to the client */
+    bool until_end;         /* its response is complete when the link ends */
+    bool closes_client;     /* its response is complete when the client is closed */
     bool resent;
 };
 
@@ -283,16 +294,21 @@ void client_set_partial(struct mux *mux, struct client *client, bool partial);
 /* Nothing behind the framed requests counts any more. */
 void client_poison(struct mux *mux, struct client *client);
 /* An error reply in the place of what comes next from it, which then does not count any more. */
-void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason);
+void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason, uint16_t code);
+/* The exchange whose request is not whole yet, always its last; NULL: there is none. */
+struct exchange *client_unfinished(const struct client *client);
+/* Whether it holds a link with a request that is still to come. */
+bool client_is_uploading(const struct client *client);
 /* Cuts requests off the received bytes, as many as there is room for. */
 void requests_frame(struct mux *mux, struct client *client);
 /* Drops the bytes of exchanges at the front that no longer need them. */
 void requests_release(struct mux *mux, struct client *client);
 
 /* ---- answer.c ---- */
-/* Queues bytes of a response for it. False: no memory; nothing was queued. */
+/* Queues a piece of a response for it, edited for the request (NULL: as it is). False: no memory; nothing
+ * was queued. */
 bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
-                    bool first, struct span piece);
+                    uint8_t kind, struct span piece);
 /* Answers the failed exchanges whose turn has come. */
 void answers_give(struct mux *mux, struct client *client);
 
@@ -300,16 +316,20 @@ void answers_give(struct mux *mux, struct client *client);
 /* Ends clients until --buffer-memory is kept; `latest` is who brought the last bytes. */
 void memory_enforce(struct mux *mux, struct client *latest);
 
+/* ---- response.c ---- */
+void link_received(struct mux *mux, struct link *link, struct span bytes);
+/* The target has finished: a response that goes on until then is complete. */
+void response_ended(struct mux *mux, struct link *link);
+
 /* ---- link.c ---- */
 void link_resolved(struct mux *mux, struct link *link, uint32_t count);
 void link_connected(struct mux *mux, struct link *link, const void *origin);
-void link_received(struct mux *mux, struct link *link, struct span bytes);
 void link_probed(struct mux *mux, struct link *link);
 void link_sent(struct mux *mux, struct link *link, size_t size);
 void link_ended(struct mux *mux, struct link *link);
 void link_failed(struct mux *mux, struct link *link, enum io_failure failure);
 void link_closed(struct mux *mux, struct link *link);
-unsigned link_wants(const struct link *link);
+unsigned link_wants(const struct mux *mux, const struct link *link);
 uint64_t link_deadline(const struct mux *mux, const struct link *link);
 void link_expired(struct mux *mux, struct link *link);
 void link_touch(struct mux *mux, struct link *link);
@@ -342,11 +362,14 @@ bool turn_is_due(const struct mux *mux, const struct client *client);
 uint64_t gap_end(const struct mux *mux, const struct link *link);
 
 /* ---- exchange.c ---- */
-/* A whole request of `size` bytes, the next behind the framed ones. False: no memory. */
-bool exchange_queue(struct mux *mux, struct client *client, size_t size,
+/* The first piece of a request, the next bytes behind the framed ones. False: no memory. */
+bool exchange_queue(struct mux *mux, struct client *client, const struct frame *frame,
                     const struct request *request);
+/* Another piece of it. False: no memory. */
+bool exchange_append(struct mux *mux, struct exchange *exchange, const struct frame *frame);
 /* Something that ends in an error reply at its place in the client's order. False: no memory. */
-bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason);
+bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason,
+                           uint16_t code);
 void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link);
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written);
 void exchange_return(struct mux *mux, struct exchange *exchange);

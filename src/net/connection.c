@@ -349,6 +349,9 @@ void connection_match(struct engine_route *route, mux_id id)
     unsigned wanted = mux_wants(route->mux, id);
     struct connection *connection = connection_find(route, id);
     if ((wanted & MUX_CLOSE) != 0) {
+        if ((wanted & MUX_ABORT) != 0 && connection != NULL && connection->fd >= 0) {
+            socket_abort(connection->fd);
+        }
         close_connection(route, id, connection);
     } else if ((wanted & MUX_RESOLVE) != 0) {
         connect_resolve(route, id);

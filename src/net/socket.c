@@ -130,6 +130,12 @@ bool socket_path_is_alive(const struct address *address)
     return !refused;
 }
 
+void socket_abort(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 struct address socket_local(int fd)
 {
     struct address address = {.size = sizeof address.is};

@@ -33,6 +33,9 @@ int socket_open_link(int family, const struct address *source,
 /* Whether somebody accepts connections on a unix socket's path. */
 bool socket_path_is_alive(const struct address *address);
 
+/* Makes the close that follows a reset. */
+void socket_abort(int fd);
+
 /* The local address; size 0 when it is not known. */
 struct address socket_local(int fd);
 

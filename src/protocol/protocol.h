@@ -43,9 +43,15 @@
 
 #include "base/span.h"
 
-/* What is set for a route's protocol. Protocol options get fields here, filled from their table. */
+/* What is set for a route's protocol. Protocol options get fields here, filled from their table.
+ * Texts are borrowed for as long as the route lives. */
 struct protocol_settings {
-    size_t message_bytes_max; /* of a whole message (a streaming protocol: of its head) */
+    size_t message_bytes_max; /* of a whole message */
+    size_t head_bytes_max;    /* a streaming protocol: of a message's head, trailers likewise */
+    uint64_t body_bytes_max;  /* a streaming protocol: of a message's body; 0: no limit */
+    bool via;                 /* HTTP: tell both sides of this intermediary */
+    bool forwarded;           /* HTTP: tell the target of the client */
+    const char *target;       /* the target as configured, `host:port`; NULL: has no such name */
 };
 
 enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_INVALID, FRAME_TOO_LARGE };
@@ -53,6 +59,7 @@ enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_INVALID, FRAME_TOO_LARGE }
 /* Where a framer stands inside a message; one per connection and direction. */
 struct framer {
     uint64_t left;    /* the protocol's own: body bytes to come */
+    uint64_t seen;    /* the protocol's own: body bytes that a limit counts */
     uint32_t scanned; /* bytes of the unfinished piece already looked at */
     uint32_t state;   /* the protocol's own; 0 at a message boundary */
 };
@@ -61,18 +68,28 @@ struct frame {
     size_t size;  /* see above */
     bool ends;    /* the message ends with this piece */
     bool interim; /* a response that does not end its exchange (HTTP 1xx); valid with `ends` */
-    bool closes;  /* a response after which the link carries no other */
-    uint32_t id;  /* MATCH_BY_ID: the identifier in a response's first piece */
+    uint8_t kind; /* the protocol's own: what sort of piece this is; handed to edit */
+    uint16_t
+        code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE; handed to error_reply */
+    uint32_t id; /* MATCH_BY_ID: the identifier in a response's first piece */
+    /* The same on every piece of a response. */
+    bool closes;        /* the link carries no other response behind it */
+    bool closes_client; /* the client is told of its end by closing its connection */
+    bool until_end; /* it goes on until the target's end-of-stream, which completes it: never `ends`
+                     */
 };
 
-/* What the core keeps of a request. */
+/* What the core keeps of a request. The framer fills all of it; the core may later set `closes`,
+ * when it has decided so, and `origin`. */
 struct request {
     bool expects_response; /* false: the exchange ends when the request is sent */
     bool resendable;       /* may be sent again if its link dies before a response byte */
     bool closes;           /* the client's connection ends after this exchange */
+    bool eager;            /* takes a link with its first piece, though its body is to come */
     uint8_t kind;          /* the protocol's own: HTTP method, Modbus function */
     uint32_t id;           /* the client's own identifier, restored in the response */
     uint64_t key;          /* the protocol's own: what a response must show to match */
+    const char *origin;    /* borrowed: the client's address without port; NULL: not known */
 };
 
 /* How a response finds its request. */
@@ -135,17 +152,19 @@ struct protocol {
                                         struct span bytes, struct frame *frame);
 
     /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes,
-     * and returns how many. `id` is the link's identifier for the exchange (MATCH_BY_ID). The first
-     * piece of a message has `first`. NULL: pieces pass unchanged. */
+     * and returns how many (0: nothing of it passes, which is no error). `id` is the link's
+     * identifier for the exchange (MATCH_BY_ID), `kind` what the framer said of the piece. NULL:
+     * pieces pass unchanged. */
     size_t (*edit)(const struct protocol_settings *settings, enum direction direction,
-                   const struct request *request, uint32_t id, bool first, struct span piece,
+                   const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                    uint8_t *out);
 
     /* Writes what tells the client of `trouble`, at most REPLY_BYTES_MAX bytes. `request` is NULL
-     * when there is none (malformed, over --max-clients). NULL: the protocol cannot say such
-     * things. */
+     * when there is none (malformed, over --max-clients); `code` is what the framer said of a
+     * request that is invalid or too large, or of a response (TROUBLE_BROKEN), else 0. NULL: the
+     * protocol cannot say such things. */
     struct reply (*error_reply)(const struct protocol_settings *settings, enum trouble trouble,
-                                const struct request *request, uint8_t *out);
+                                uint16_t code, const struct request *request, uint8_t *out);
 
     /* Writes one line for people about a message, NUL-terminated, secrets masked, at most
      * `capacity` bytes with the NUL. Never fails, whatever the bytes. */

@@ -8,6 +8,7 @@
 
 const struct protocol *const protocols[] = {
     &protocol_echo,
+    &protocol_http,
     &protocol_iso8583,
     &protocol_mpu,
 };

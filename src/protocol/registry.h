@@ -7,6 +7,7 @@
 #include "protocol/protocol.h"
 
 extern const struct protocol protocol_echo;
+extern const struct protocol protocol_http;
 extern const struct protocol protocol_iso8583;
 extern const struct protocol protocol_mpu;
 

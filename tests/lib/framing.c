@@ -42,7 +42,7 @@ static enum frame_status call(struct run *run, struct span bytes, struct frame *
 
 static bool is_zeroed(const struct framer *framer)
 {
-    return framer->left == 0 && framer->scanned == 0 && framer->state == 0;
+    return framer->left == 0 && framer->seen == 0 && framer->scanned == 0 && framer->state == 0;
 }
 
 /* What protocol.h promises of every call. */
@@ -84,7 +84,15 @@ static void piece_add(struct run *run, const struct frame *frame)
     message->size += frame->size;
     message->ended = frame->ends;
     message->interim = frame->interim;
-    message->closes = frame->closes;
+    if (!run->inside) {
+        message->closes = frame->closes;
+        message->closes_client = frame->closes_client;
+        message->until_end = frame->until_end;
+    }
+    assert(message->closes == frame->closes);
+    assert(message->closes_client == frame->closes_client);
+    assert(message->until_end == frame->until_end);
+    assert(!frame->until_end || !frame->ends);
     run->inside = !frame->ends;
     if (frame->ends) {
         run->request = forgotten;
@@ -101,6 +109,7 @@ static size_t take_pieces(struct run *run, struct guard *guard, struct span stre
         struct frame frame = {0};
         run->outcome->status = call(run, bytes, &frame);
         run->outcome->wanted = frame.size;
+        run->outcome->code = frame.code;
         check_promises(run, run->outcome->status, bytes, &frame, scanned_before);
         if (run->outcome->status != FRAME_PIECE) {
             return start;
@@ -131,21 +140,23 @@ static bool request_equals(const struct request *one, const struct request *othe
 {
     return one->expects_response == other->expects_response &&
            one->resendable == other->resendable && one->closes == other->closes &&
-           one->kind == other->kind && one->id == other->id && one->key == other->key;
+           one->eager == other->eager && one->kind == other->kind && one->id == other->id &&
+           one->key == other->key && one->origin == other->origin;
 }
 
 static bool message_equals(const struct framing_message *one, const struct framing_message *other)
 {
     return one->first_size == other->first_size && one->size == other->size &&
            one->ended == other->ended && one->interim == other->interim &&
-           one->closes == other->closes && one->id == other->id &&
+           one->closes == other->closes && one->closes_client == other->closes_client &&
+           one->until_end == other->until_end && one->id == other->id &&
            request_equals(&one->request, &other->request);
 }
 
 bool framing_outcome_equals(const struct framing_outcome *one, const struct framing_outcome *other)
 {
     if (one->count != other->count || one->status != other->status || one->left != other->left ||
-        one->wanted != other->wanted) {
+        one->wanted != other->wanted || one->code != other->code) {
         return false;
     }
     for (size_t index = 0; index < one->count; index++) {
@@ -163,8 +174,8 @@ static void outcome_print(const char *title, const struct framing_outcome *outco
     for (size_t index = 0; index < outcome->count; index++) {
         fprintf(stderr, " %zu", outcome->messages[index].size);
     }
-    fprintf(stderr, ", then %s (wants %zu), %zu left\n", names[outcome->status], outcome->wanted,
-            outcome->left);
+    fprintf(stderr, ", then %s (wants %zu, code %u), %zu left\n", names[outcome->status],
+            outcome->wanted, outcome->code, outcome->left);
 }
 
 static void expect_same(const struct framing *framing, struct span stream, const char *how,

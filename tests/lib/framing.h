@@ -29,12 +29,13 @@ struct framing {
 };
 
 struct framing_message {
-    size_t first_size;      /* of its first piece */
-    size_t size;            /* of all its pieces */
-    bool ended;             /* false only for the last one */
-    bool interim, closes;   /* as its last piece said */
-    uint32_t id;            /* as its first piece said */
-    struct request request; /* TO_TARGET: as its first piece said */
+    size_t first_size;                     /* of its first piece */
+    size_t size;                           /* of all its pieces */
+    bool ended;                            /* false only for the last one */
+    bool interim;                          /* as its last piece said */
+    bool closes, closes_client, until_end; /* as each of its pieces said */
+    uint32_t id;                           /* as its first piece said */
+    struct request request;                /* TO_TARGET: as its first piece said */
 };
 
 struct framing_outcome {
@@ -42,6 +43,7 @@ struct framing_outcome {
     size_t count;
     enum frame_status status; /* of the last call: never FRAME_PIECE */
     size_t wanted;            /* frame.size of the last call */
+    unsigned code;            /* frame.code of the last call */
     size_t left;              /* bytes of the stream behind the last piece */
     size_t pieces, calls;     /* how many there were; not compared */
 };

@@ -73,12 +73,12 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
-                   const struct request *request, uint32_t id, bool first, struct span piece, uint8_t *out)
+                   const struct request *request, uint32_t id, uint8_t kind, struct span piece, uint8_t *out)
 {
     (void)settings;
     (void)request;
     (void)id;
-    assert(first); /* messages of this protocol are one piece */
+    assert(kind == 0);
     if (direction == TO_TARGET) {
         out[0] = '>';
         memcpy(out + 1, piece.data, piece.size);
@@ -102,9 +102,10 @@ const char *model_trouble(enum trouble trouble)
 }
 
 static struct reply error_reply(const struct protocol_settings *settings, enum trouble trouble,
-                                const struct request *request, uint8_t *out)
+                                uint16_t code, const struct request *request, uint8_t *out)
 {
     (void)settings;
+    (void)code;
     int size = request == NULL
                    ? snprintf((char *)out, REPLY_BYTES_MAX, "E %s -\n", model_trouble(trouble))
                    : snprintf((char *)out, REPLY_BYTES_MAX, "E %s %u.%u\n", model_trouble(trouble),

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP/1.1 (RFC 9110, RFC 9112): the table entry, and the framers.
+ *
+ * A message is a head, one piece of bounded size, and maybe a body, which is cut as it comes. The
+ * lines of a head are read as they become whole, so that rubbish is refused at its first line and
+ * not when a head is long overdue. One empty line in front of a request line belongs to the head.
+ *
+ *     HTTP_IN_HEAD ── head ──► HTTP_IN_LENGTH, HTTP_IN_CHUNK_LINE, HTTP_IN_UNTIL_END
+ *                      └─────► the message has ended: HTTP_IN_HEAD
+ *
+ * The targets of this protocol are shared: what would bind a connection to one client (CONNECT,
+ * Upgrade, NTLM) is refused or taken out, and anything that target and multiplexer might frame
+ * differently is refused, see http_refusals.def.
+ */
+#include "protocol/http.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "protocol/registry.h"
+
+static const struct {
+    uint16_t status;
+    const char *sentence;
+} refusals[] = {
+    {200, "nothing is wrong"},
+#define REFUSAL(name, status, sentence) {status, sentence},
+#include "protocol/http_refusals.def"
+#undef REFUSAL
+};
+static_assert(ARRAY_COUNT(refusals) == HTTP_REFUSAL_COUNT, "one row per refusal");
+
+unsigned http_refusal_status(enum http_refusal refusal)
+{
+    assert(refusal < HTTP_REFUSAL_COUNT);
+    return refusals[refusal].status;
+}
+
+const char *http_refusal_sentence(enum http_refusal refusal)
+{
+    assert(refusal < HTTP_REFUSAL_COUNT);
+    return refusals[refusal].sentence;
+}
+
+enum frame_status http_refuse(struct frame *frame, enum frame_status status,
+                              enum http_refusal refusal)
+{
+    *frame = (struct frame){.code = (uint16_t)refusal};
+    return status;
+}
+
+/* ---- heads ---- */
+
+static size_t smaller(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* What the first bytes show before there is a line. A response has no empty line in front. */
+static enum http_refusal look_at_start(enum direction direction, struct span bytes)
+{
+    if (direction == TO_CLIENT) {
+        static const char start[] = "HTTP/";
+        size_t size = smaller(bytes.size, sizeof start - 1);
+        return memcmp(bytes.data, start, size) == 0 ? HTTP_FINE : HTTP_REFUSAL_STATUS_LINE;
+    }
+    if (bytes.data[0] == 0x16) {
+        return HTTP_REFUSAL_TLS;
+    }
+    bool is_for_line = bytes.data[0] < ' '; /* a CR, or what no line may hold */
+    return is_for_line || http_is_token_byte(bytes.data[0]) ? HTTP_FINE : HTTP_REFUSAL_REQUEST_LINE;
+}
+
+static size_t limit_of(const struct protocol_settings *settings, enum direction direction,
+                       const struct http_head *head)
+{
+    bool is_request_line = direction == TO_TARGET && (head->bits & HTTP_STARTED) == 0;
+    return is_request_line ? smaller(settings->head_bytes_max, HTTP_REQUEST_LINE_BYTES_MAX)
+                           : settings->head_bytes_max;
+}
+
+/* Reads the lines that are whole, from framer->scanned on. FRAME_PIECE: the head is. */
+static enum frame_status read_lines(const struct protocol_settings *settings,
+                                    enum direction direction, struct framer *framer,
+                                    struct span bytes, struct frame *frame, struct http_head *head)
+{
+    size_t at = framer->scanned;
+    for (;;) { /* each round takes a line of at least two bytes */
+        size_t limit = limit_of(settings, direction, head);
+        bool found;
+        enum http_refusal refusal = http_line_find(bytes, smaller(bytes.size, limit), &at, &found);
+        if (refusal != HTTP_FINE) {
+            return http_refuse(frame, FRAME_INVALID, refusal);
+        }
+        if (!found) {
+            framer->scanned = (uint32_t)at;
+            bool is_start = (head->bits & HTTP_STARTED) == 0 && direction == TO_TARGET;
+            return bytes.size <= limit ? FRAME_PARTIAL
+                                       : http_refuse(frame, FRAME_TOO_LARGE,
+                                                     is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
+                                                              : HTTP_REFUSAL_HEAD_LARGE);
+        }
+        size_t start = http_line_start(bytes, at - 1);
+        struct span line = http_part(bytes, start, at - 2);
+        bool is_started = (head->bits & HTTP_STARTED) != 0;
+        if (line.size == 0 && is_started) {
+            frame->size = at;
+            return FRAME_PIECE;
+        }
+        bool is_skipped = line.size == 0 && start == 0 && direction == TO_TARGET;
+        refusal = is_skipped ? HTTP_FINE : http_head_line(direction, head, line);
+        if (refusal != HTTP_FINE) {
+            return http_refuse(frame, FRAME_INVALID, refusal);
+        }
+    }
+}
+
+/* Cuts a head. FRAME_PIECE: `head` has its facts, and the framer is zeroed. */
+static enum frame_status head_next(const struct protocol_settings *settings,
+                                   enum direction direction, struct framer *framer,
+                                   const struct request *request, struct span bytes,
+                                   struct frame *frame, struct http_head *head)
+{
+    *frame = (struct frame){.kind = HTTP_PIECE_HEAD};
+    if (bytes.size == 0) {
+        return FRAME_PARTIAL;
+    }
+    enum http_refusal refusal = look_at_start(direction, bytes);
+    if (refusal != HTTP_FINE) {
+        return http_refuse(frame, FRAME_INVALID, refusal);
+    }
+    *head = (struct http_head){.bits = framer->state, .length = framer->left};
+    enum frame_status status = read_lines(settings, direction, framer, bytes, frame, head);
+    if (status == FRAME_PARTIAL) {
+        framer->state = head->bits;
+        framer->left = head->length;
+    }
+    if (status != FRAME_PIECE) {
+        return status;
+    }
+    refusal = http_head_end(direction, head, request);
+    if (refusal != HTTP_FINE) {
+        return http_refuse(frame, FRAME_INVALID, refusal);
+    }
+    *framer = (struct framer){0};
+    return FRAME_PIECE;
+}
+
+/* Goes on into the body, if there is one. */
+static enum frame_status enter_body(const struct protocol_settings *settings, struct framer *framer,
+                                    struct frame *frame, enum http_body body,
+                                    const struct http_head *head)
+{
+    uint64_t limit = settings->body_bytes_max;
+    switch (body) {
+    case HTTP_BODY_NONE:
+        frame->ends = true;
+        return FRAME_PIECE;
+    case HTTP_BODY_LENGTH:
+        if (limit > 0 && head->length > limit) {
+            return http_refuse(frame, FRAME_TOO_LARGE, HTTP_REFUSAL_BODY_LARGE);
+        }
+        framer->left = head->length;
+        framer->state = HTTP_IN_LENGTH;
+        return FRAME_PIECE;
+    case HTTP_BODY_CHUNKED:
+        framer->state = HTTP_IN_CHUNK_LINE;
+        return FRAME_PIECE;
+    case HTTP_BODY_UNTIL_END:
+        framer->state = HTTP_IN_UNTIL_END;
+        return FRAME_PIECE;
+    }
+    return FRAME_PIECE;
+}
+
+/* ---- requests ---- */
+
+static bool is_safe(unsigned method)
+{
+    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS ||
+           method == HTTP_TRACE;
+}
+
+/* An HTTP/1.0 client closes unless it asks not to; its Expect means nothing (RFC 9110 10.1.1). */
+static struct request request_of(const struct http_head *head, enum http_body body)
+{
+    bool is_10 = (head->bits & HTTP_VERSION_10) != 0;
+    bool asks_to_close = (head->bits & HTTP_CLOSE) != 0;
+    bool asks_to_stay = (head->bits & HTTP_KEEP_ALIVE) != 0;
+    bool has_body = body != HTTP_BODY_NONE;
+    unsigned method = http_head_number(head);
+    return (struct request){
+        .expects_response = true,
+        .resendable = is_safe(method) && !has_body,
+        .closes = asks_to_close || (is_10 && !asks_to_stay),
+        .eager = has_body && !is_10 && (head->bits & HTTP_CONTINUE) != 0,
+        .kind = (uint8_t)method,
+        .key = is_10 ? HTTP_KEY_CLIENT_10 : 0,
+    };
+}
+
+static enum frame_status frame_request(const struct protocol_settings *settings,
+                                       struct framer *framer, struct span bytes,
+                                       struct frame *frame, struct request *request)
+{
+    if ((framer->state & HTTP_PHASE_BITS) != HTTP_IN_HEAD) {
+        return http_body_next(settings, framer, bytes, frame);
+    }
+    struct http_head head;
+    enum frame_status status = head_next(settings, TO_TARGET, framer, NULL, bytes, frame, &head);
+    if (status != FRAME_PIECE) {
+        return status;
+    }
+    enum http_body body = http_request_body(&head);
+    *request = request_of(&head, body);
+    return enter_body(settings, framer, frame, body, &head);
+}
+
+/* ---- responses ---- */
+
+/* HTTP/1.0 servers close unless they say otherwise (RFC 9112 section 9.3). */
+static bool ends_link(const struct http_head *head, enum http_body body)
+{
+    bool says_to_stay = (head->bits & HTTP_KEEP_ALIVE) != 0;
+    return body == HTTP_BODY_UNTIL_END || (head->bits & HTTP_CLOSE) != 0 ||
+           ((head->bits & HTTP_VERSION_10) != 0 && !says_to_stay);
+}
+
+static enum frame_status frame_response(const struct protocol_settings *settings,
+                                        struct framer *framer, const struct request *request,
+                                        struct span bytes, struct frame *frame)
+{
+    if ((framer->state & HTTP_PHASE_BITS) != HTTP_IN_HEAD) {
+        return http_body_next(settings, framer, bytes, frame);
+    }
+    struct http_head head;
+    enum frame_status status = head_next(settings, TO_CLIENT, framer, request, bytes, frame, &head);
+    if (status != FRAME_PIECE) {
+        return status;
+    }
+    if (http_is_interim(&head)) {
+        frame->interim = true;
+        frame->ends = true;
+        return FRAME_PIECE;
+    }
+    enum http_body body = http_response_body(&head, request);
+    frame->closes = ends_link(&head, body);
+    frame->closes_client = http_closes_client(body, request);
+    frame->until_end = body == HTTP_BODY_UNTIL_END;
+    status = enter_body(settings, framer, frame, body, &head);
+    if (status == FRAME_PIECE && !frame->ends) {
+        framer->state |=
+            (frame->closes ? HTTP_CLOSES : 0U) | (frame->closes_client ? HTTP_CLOSES_CLIENT : 0U);
+    }
+    return status;
+}
+
+static const struct protocol_option options[] = {
+    {"max-body", "0", "largest body of a request or response; 0: no limit"},
+    {"via", "false", "add Via, which names this multiplexer, to requests and responses"},
+    {"forwarded", "false", "add Forwarded, which names the client, to requests"},
+};
+
+const struct protocol protocol_http = {
+    .name = "http",
+    .sentence = "HTTP/1.1 and HTTP/1.0; every client may keep its own connection",
+    .matching = MATCH_BY_ORDER,
+    .frame_request = frame_request,
+    .frame_response = frame_response,
+    .edit = http_edit,
+    .error_reply = http_error_reply,
+    .describe = http_describe,
+    .options = options,
+    .options_count = ARRAY_COUNT(options),
+};

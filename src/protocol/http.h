@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of HTTP/1.1 share (RFC 9110, RFC 9112); nobody else includes it.
+ *
+ *     http.c            the table entry and the two framers: a head, then its body
+ *     http_head.c       a head, line by line, into the facts that frame a message
+ *     http_body.c       pieces of bodies: of known length, chunked, until the end
+ *     http_edit.c       heads as they go on to the other side
+ *     http_challenge.c  challenges in 401 and 407 responses that bind a login to a connection
+ *     http_reply.c      error replies
+ *     http_describe.c   one line for people
+ *     http_text.c       the grammar of tokens, lists and lines
+ *
+ * ## Where a framer stands
+ *
+ * `framer->state` holds a phase, flags, and a number: the method of a request or the status of a
+ * response. While a head is read, the flags are the facts found so far and `left` is the value of
+ * Content-Length, so that every line is read once, when its end is there. Inside a body, `left` is
+ * what is to come of it or of its chunk, and `seen` what --max-body counts.
+ *
+ * Every error has a row in http_refusals.def; 0 is none.
+ */
+#ifndef PROTOCOL_HTTP_H
+#define PROTOCOL_HTTP_H
+
+#include "protocol/protocol.h"
+
+enum {
+    HTTP_REQUEST_LINE_BYTES_MAX = 16 * 1024,
+    HTTP_CHUNK_LINE_BYTES_MAX = 4096,
+    HTTP_OPTIONS_MAX = 16, /* in Connection; each is compared with each field */
+    HTTP_AUTHORITY_BYTES_MAX = 1024,
+};
+
+enum http_refusal {
+    HTTP_FINE,
+#define REFUSAL(name, status, sentence) HTTP_REFUSAL_##name,
+#include "protocol/http_refusals.def"
+#undef REFUSAL
+    HTTP_REFUSAL_COUNT
+};
+
+unsigned http_refusal_status(enum http_refusal refusal);
+const char *http_refusal_sentence(enum http_refusal refusal);
+
+/* What a piece is: frame.kind. */
+enum http_piece {
+    HTTP_PIECE_HEAD,
+    HTTP_PIECE_BODY,
+    HTTP_PIECE_CHUNK_LINE, /* the size of a chunk, with extensions and CR LF */
+    HTTP_PIECE_CHUNK_END,  /* the rest of a chunk's data, maybe empty, with the CR LF behind it */
+    HTTP_PIECE_TRAILERS,   /* what follows the last chunk's line, with the empty line */
+};
+
+/* The methods that are not like all others: request.kind. */
+enum http_method {
+    HTTP_OTHER,
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_OPTIONS,
+    HTTP_TRACE,
+    HTTP_CONNECT,
+};
+
+/* Bits of request.key. */
+enum {
+    HTTP_KEY_CLIENT_10 = 1 << 0, /* the client speaks HTTP/1.0 */
+};
+
+/* framer.state */
+enum http_phase {
+    HTTP_IN_HEAD,
+    HTTP_IN_LENGTH,    /* `left` bytes of body to come */
+    HTTP_IN_UNTIL_END, /* all that comes is body */
+    HTTP_IN_CHUNK_LINE,
+    HTTP_IN_CHUNK_DATA, /* `left` bytes of it to come, and then CR LF */
+    HTTP_IN_TRAILERS,
+};
+enum {
+    HTTP_PHASE_BITS = 7,
+    HTTP_CLOSES = 1 << 3,        /* frame.closes */
+    HTTP_CLOSES_CLIENT = 1 << 4, /* frame.closes_client */
+    /* facts about a head */
+    HTTP_STARTED = 1 << 5, /* the first line was read */
+    HTTP_VERSION_10 = 1 << 6,
+    HTTP_HOST = 1 << 7,
+    HTTP_LENGTH = 1 << 8,
+    HTTP_CODED = 1 << 9,       /* there is Transfer-Encoding ... */
+    HTTP_CHUNKED = 1 << 10,    /* ... that names chunked ... */
+    HTTP_UNCHUNKED = 1 << 11,  /* ... whose last coding so far is another */
+    HTTP_CODED_ELSE = 1 << 12, /* ... that names another coding */
+    HTTP_CLOSE = 1 << 13,      /* Connection: close */
+    HTTP_KEEP_ALIVE = 1 << 14,
+    HTTP_CONTINUE = 1 << 15, /* Expect: 100-continue */
+    HTTP_OPTIONS_SHIFT = 16, /* how many Connection names: 5 bits */
+    HTTP_OPTIONS_BITS = 31,
+    HTTP_NUMBER_SHIFT = 21, /* method or status: 10 bits */
+    HTTP_NUMBER_BITS = 1023,
+};
+
+/* A head's facts: the flags above, and the value of Content-Length. */
+struct http_head {
+    uint32_t bits;
+    uint64_t length;
+};
+
+static inline unsigned http_head_number(const struct http_head *head)
+{
+    return head->bits >> HTTP_NUMBER_SHIFT & HTTP_NUMBER_BITS;
+}
+
+/* How a message's end is known. */
+enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_UNTIL_END };
+
+/* ---- http_head.c ---- */
+
+/* Reads one line of a head, without its CR LF, into the facts. */
+enum http_refusal http_head_line(enum direction direction, struct http_head *head,
+                                 struct span line);
+
+/* What only the whole head shows; `request` is what a response answers. */
+enum http_refusal http_head_end(enum direction direction, const struct http_head *head,
+                                const struct request *request);
+
+/* Reads the lines of a head that a framer accepted, from its start, all facts together. */
+void http_head_read(enum direction direction, struct span piece, struct http_head *head);
+
+/* RFC 9112 section 6.3. */
+enum http_body http_request_body(const struct http_head *head);
+enum http_body http_response_body(const struct http_head *head, const struct request *request);
+
+/* Whether the client has to be told the end of the response by closing its connection. */
+bool http_closes_client(enum http_body body, const struct request *request);
+
+bool http_is_interim(const struct http_head *head);
+
+/* One line behind the last chunk. */
+enum http_refusal http_trailer_line(struct span line);
+
+/* ---- http_body.c ---- */
+
+/* Cuts the next piece; the framer is inside a body. */
+enum frame_status http_body_next(const struct protocol_settings *settings, struct framer *framer,
+                                 struct span bytes, struct frame *frame);
+
+/* Says what is wrong, and returns `status`. */
+enum frame_status http_refuse(struct frame *frame, enum frame_status status,
+                              enum http_refusal refusal);
+
+/* ---- http_edit.c, http_challenge.c, http_reply.c, http_describe.c ---- */
+
+struct http_writer {
+    uint8_t *out;
+    size_t size;
+};
+
+void http_write(struct http_writer *writer, struct span bytes);
+void http_write_text(struct http_writer *writer, const char *text);
+
+size_t http_edit(const struct protocol_settings *settings, enum direction direction,
+                 const struct request *request, uint32_t id, uint8_t kind, struct span piece,
+                 uint8_t *out);
+
+/* Writes the field `line` (with its CR LF) without challenges that bind a login to a connection;
+ * writes nothing if none remains. */
+void http_challenges_write(struct http_writer *writer, struct span line);
+
+/* Whether credentials or a challenge name such a scheme. */
+bool http_is_bound_login(struct span value);
+
+struct reply http_error_reply(const struct protocol_settings *settings, enum trouble trouble,
+                              uint16_t code, const struct request *request, uint8_t *out);
+
+void http_describe(enum direction direction, struct span message, char *text, size_t capacity);
+
+/* ---- http_text.c ---- */
+
+/* The fields that mean something here. */
+enum http_field {
+    HTTP_FIELD_OTHER,
+    HTTP_FIELD_AUTHORIZATION,
+    HTTP_FIELD_CONNECTION,
+    HTTP_FIELD_CONTENT_LENGTH,
+    HTTP_FIELD_EXPECT,
+    HTTP_FIELD_HOST,
+    HTTP_FIELD_KEEP_ALIVE,
+    HTTP_FIELD_PROXY_AUTHENTICATE,
+    HTTP_FIELD_PROXY_AUTHORIZATION,
+    HTTP_FIELD_PROXY_CONNECTION,
+    HTTP_FIELD_TE,
+    HTTP_FIELD_TRAILER,
+    HTTP_FIELD_TRANSFER_ENCODING,
+    HTTP_FIELD_UPGRADE,
+    HTTP_FIELD_WWW_AUTHENTICATE,
+};
+enum http_field http_field_find(struct span name);
+
+/* Looks on, from `*at`, for the end of a line, no further than `reach`. Every byte is looked at
+ * once: `*at` is then behind the CR LF (`*found`), or where to look on. */
+enum http_refusal http_line_find(struct span bytes, size_t reach, size_t *at, bool *found);
+
+/* Where the line begins that ends before `end`. */
+size_t http_line_start(struct span bytes, size_t end);
+
+/* Takes the first line off `rest`, with its CR LF, which is there. False: nothing is left. */
+bool http_line_next(struct span *rest, struct span *line);
+
+/* Cuts a line at its first colon; the value comes without the white space around it. False: none.
+ */
+bool http_field_split(struct span line, struct span *name, struct span *value);
+
+/* Takes the first element off a list, without white space around it. False: the list is over. A
+ * list begins with `*rest` as its value; rest->data is NULL behind its last element. */
+bool http_list_next(struct span *rest, struct span *element);
+
+bool http_is_token_byte(uint8_t byte);
+bool http_is_token(struct span text);
+struct span http_trim(struct span text);
+struct span http_part(struct span text, size_t start, size_t end);
+
+/* Whether the two are the same but for the case of letters; `lower` has none in upper case. */
+bool http_is(struct span text, const char *lower);
+bool http_same(struct span one, struct span other);
+
+/* Whether this is `host` or `host:port`, maybe empty (RFC 3986 sections 3.2.2 and 3.2.3). */
+bool http_is_host(struct span text);
+
+/* The part of an absolute-form target between `//` and the path, user information included. False:
+ * it is no such target. */
+bool http_target_authority(struct span target, struct span *authority);
+
+/* The authority without user information. */
+struct span http_authority_host(struct span authority);
+
+#endif
