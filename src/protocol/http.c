@@ -58,9 +58,14 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* What the first bytes show before there is a line. A response has no empty line in front. */
-static enum http_refusal look_at_start(enum direction direction, struct span bytes)
+/* What the first bytes show before there is a line. A response has no empty line in front. Nothing
+ * behind the limit counts, so that the outcome is the same when it has not come. */
+static enum http_refusal look_at_start(enum direction direction, struct span bytes, size_t limit)
 {
+    bytes.size = smaller(bytes.size, limit);
+    if (bytes.size == 0) {
+        return HTTP_FINE;
+    }
     if (direction == TO_CLIENT) {
         static const char start[] = "HTTP/";
         size_t size = smaller(bytes.size, sizeof start - 1);
@@ -127,7 +132,7 @@ static enum frame_status head_next(const struct protocol_settings *settings,
     if (bytes.size == 0) {
         return FRAME_PARTIAL;
     }
-    enum http_refusal refusal = look_at_start(direction, bytes);
+    enum http_refusal refusal = look_at_start(direction, bytes, settings->head_bytes_max);
     if (refusal != HTTP_FINE) {
         return http_refuse(frame, FRAME_INVALID, refusal);
     }

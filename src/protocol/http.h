@@ -171,7 +171,7 @@ bool http_is_bound_login(struct span value);
 struct reply http_error_reply(const struct protocol_settings *settings, enum trouble trouble,
                               uint16_t code, const struct request *request, uint8_t *out);
 
-void http_describe(enum direction direction, struct span message, char *text, size_t capacity);
+void http_describe(enum direction direction, struct span message, char *out, size_t capacity);
 
 /* ---- http_text.c ---- */
 

@@ -168,7 +168,8 @@ static void write_forwarded(struct http_writer *writer, const char *origin)
 static size_t edit_request(const struct protocol_settings *settings, const struct request *request,
                            struct span piece, uint8_t *out)
 {
-    struct http_writer writer = {.out = out};
+    struct http_writer writer = {0};
+    writer.out = out;
     struct http_head head;
     http_head_read(TO_TARGET, piece, &head);
     struct span rest = piece, line;
@@ -207,7 +208,8 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
                             struct span piece, uint8_t *out)
 {
     bool is_for_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
-    struct http_writer writer = {.out = out};
+    struct http_writer writer = {0};
+    writer.out = out;
     struct http_head head;
     http_head_read(TO_CLIENT, piece, &head);
     bool is_interim = http_is_interim(&head);

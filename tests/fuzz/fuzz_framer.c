@@ -69,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct framing framing = {
         .protocol = protocols[(data[0] & (TO_CLIENT_BIT - 1)) % protocols_count],
         .direction = (data[0] & TO_CLIENT_BIT) != 0 ? TO_CLIENT : TO_TARGET,
-        .settings = {.message_bytes_max = limits[data[1] % ARRAY_COUNT(limits)]},
+        .settings = {.message_bytes_max = limits[data[1] % ARRAY_COUNT(limits)],
+                     .head_bytes_max = limits[data[1] % ARRAY_COUNT(limits)]},
         .request = {.expects_response = true}};
     struct span stream = span_of(data + HEAD_SIZE, size - HEAD_SIZE);
 
@@ -82,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     size_t start = 0;
     for (size_t index = 0; index < whole.count; index++) {
-        assert(whole.messages[index].size <= framing.settings.message_bytes_max);
+        /* Further pieces are bodies, which have no limit. */
+        assert(whole.messages[index].first_size <= framing.settings.message_bytes_max);
         if (index < 4) {
             check_description(&framing, span_of(stream.data + start, whole.messages[index].size));
         }

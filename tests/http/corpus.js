@@ -30,7 +30,7 @@ const oddFields = ['X : y', ' X: y', '\tX: y', 'X', ': y', 'X: a\r\n b', 'X: a\r
   'Connection: X, close', 'Proxy-Connection: keep-alive', 'TE: trailers', 'Expect: 100-continue', 'Trailer: Sum',
   'Authorization: NTLM x', 'Authorization: Basic x'];
 const plainFields = ['X: y', 'Accept: */*', 'Cookie: a=b; c=d', 'x-empty:', 'X-Space:   a b  ', 'X-Tab:\ta\tb\t', 'X-High: \xe9', 'Keep-Alive: 5'];
-const statuses = ['200 OK', '200 OK', '204 No Content', '304 Not Modified', '404 Not Found', '100 Continue', '103 Early Hints',
+const statuses = ['200 OK', '200 OK', '204 No Content', '304 Not Modified', '404 Not Found', '100 Continue', '100 Continue', '103 Early Hints',
   '205 Reset', '200', '200 ', '999 X', '099 X', '20 X', '2000 X', '200\tOK', '101 Switching', '500 \xe9', '200 OK\r'];
 const chunkLines = ['5', '05', '5;a=b', '5;a', '5 ;a', '5;a="b;\\"c"', '5;a=b;c', '0x5', '5 ', '+5', '-5', '5;', '5;a=', '5_', 'g',
   '', ' 5', '5\t', '5;a b', 'FFFFFFFFFFFFFFFFF', '00000000000000000005'];
