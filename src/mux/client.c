@@ -328,6 +328,8 @@ void client_drain(struct mux *mux, struct client *client)
 void client_expired(struct mux *mux, struct client *client)
 {
     if (client->slow) {
+        client->reason =
+            REASON_CLIENT_SLOW; /* whatever else was its end: something was not delivered */
         client_gone(mux, client, REASON_CLIENT_SLOW);
     } else if (client->state == CLIENT_LINGERING) {
         client_gone(mux, client, REASON_CLIENT_ENDED);

@@ -75,6 +75,9 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
     if (client != NULL && !client_deliver(mux, client, &exchange->request, true, piece)) {
         client_gone(mux, client, REASON_MEMORY);
     }
+    if (link->state != LINK_UP) {
+        return false; /* its client went with half a request sent, and the exchange with the link */
+    }
     if (frame->ends && !frame->interim) {
         return complete(mux, link, exchange, frame);
     }
@@ -104,6 +107,9 @@ static size_t take_response(struct mux *mux, struct link *link, struct span byte
     if (!exchange->responding) {
         exchange->responding = true;
         exchange_release_bytes(mux, exchange);
+        if (link->state != LINK_UP) {
+            return 0;
+        }
     }
     struct frame frame = {0};
     switch (options->protocol->frame_response(&options->settings, &link->framer, &exchange->request,
