@@ -51,7 +51,7 @@ unsigned link_wants(const struct mux *mux, const struct link *link)
     case LINK_RETIRING:
         return MUX_READ | MUX_END;
     case LINK_CLOSING:
-        return MUX_CLOSE;
+        return MUX_CLOSE | (link->abort ? MUX_ABORT : 0);
     }
     return 0;
 }
@@ -404,6 +404,8 @@ void link_expired(struct mux *mux, struct link *link)
         up_expired(mux, link);
         break;
     case LINK_RETIRING:
+        link->abort =
+            true; /* the target has not noticed the end: now it does, and its slot is free */
         enter(mux, link, LINK_CLOSING);
         break;
     case LINK_FREE:

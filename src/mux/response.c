@@ -93,7 +93,7 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
         client_gone(mux, client, REASON_MEMORY);
     }
     if (link->state != LINK_UP) {
-        return false;
+        return false; /* its client went with half a request sent, and the exchange with the link */
     }
     if (frame->ends && !frame->interim) {
         return complete(mux, link, exchange, frame);

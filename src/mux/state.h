@@ -143,6 +143,7 @@ struct link {
     enum link_state state;
     enum mux_reason reason; /* from the moment its end is decided */
     bool answered;          /* delivered a whole response */
+    bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
     bool blocked;       /* not read, since the client it answers is behind */

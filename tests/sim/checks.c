@@ -8,18 +8,17 @@
 #include "memory.h"
 #include "world.h"
 
-#define RETIRE_NS       (1 * NS_PER_S)
-#define SILENCE_NS      (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
-#define CLIENT_BYTES    4096            /* of a client without messages, generously */
-#define EXCHANGE_BYTES  512
-#define REFUSED_MAX     64 /* clients over --max-clients that are being told so */
+#define RETIRE_NS      (1 * NS_PER_S)
+#define SILENCE_NS     (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
+#define CLIENT_BYTES   4096            /* of a client without messages, generously */
+#define EXCHANGE_BYTES 512
+#define REFUSED_MAX    64 /* clients over --max-clients that are being told so */
 
-void check_core(struct world *world)
+void check_core(const struct world *world)
 {
     memory_core_begins();
     mux_check(world->mux);
     memory_core_ends();
-    world->turn_is_owed = true;
 }
 
 /* ---- wishes ---- */
@@ -41,20 +40,22 @@ void check_every_wish_was_announced(const struct world *world)
     }
 }
 
-void check_wishes_make_sense(const struct world *world, const struct connection *connection, unsigned wants)
+void check_wishes_make_sense(const struct world *world, const struct connection *connection,
+                             unsigned wants)
 {
     (void)world;
     bool open = connection->stage == STAGE_OPEN;
     unsigned traffic = MUX_READ | MUX_PROBE | MUX_WRITE | MUX_END;
-    if (((wants & MUX_CLOSE) != 0 && wants != MUX_CLOSE) ||
-        (wants & (MUX_WRITE | MUX_END)) == (MUX_WRITE | MUX_END) || (!open && (wants & traffic) != 0) ||
-        (open && (wants & (MUX_RESOLVE | MUX_CONNECT)) != 0) ||
+    if (((wants & MUX_CLOSE) != 0 && (wants & ~(unsigned)MUX_ABORT) != MUX_CLOSE) ||
+        (wants & (MUX_WRITE | MUX_END)) == (MUX_WRITE | MUX_END) ||
+        (!open && (wants & traffic) != 0) || (open && (wants & (MUX_RESOLVE | MUX_CONNECT)) != 0) ||
         (!connection->is_link && (wants & (MUX_RESOLVE | MUX_CONNECT | MUX_PROBE)) != 0) ||
         (connection->shut && (wants & MUX_WRITE) != 0) ||
-        (connection->told_failure && wants != MUX_CLOSE)) {
+        (connection->told_failure && (wants & ~(unsigned)MUX_ABORT) != MUX_CLOSE)) {
         sim_fail("wishes make sense", "%s %llu (%s%s%s) wants %#x", connection_kind(connection),
                  (unsigned long long)connection->number, open ? "open" : "not open",
-                 connection->shut ? ", shut" : "", connection->told_failure ? ", failed" : "", wants);
+                 connection->shut ? ", shut" : "", connection->told_failure ? ", failed" : "",
+                 wants);
     }
 }
 
@@ -68,17 +69,19 @@ void check_links_are_limited(const struct world *world)
         count += link->is_link && (link->stage == STAGE_CONNECTING || link->stage == STAGE_OPEN);
     }
     if (count > world->options.links_max) {
-        sim_fail("never more links than allowed", "%u links are open or opening, %u are allowed", count,
-                 world->options.links_max);
+        sim_fail("never more links than allowed", "%u links are open or opening, %u are allowed",
+                 count, world->options.links_max);
     }
 }
 
 void check_link_is_retired_in_order(const struct world *world, const struct connection *link)
 {
-    bool waited = link->shut && world->now_ns - link->shut_at >= RETIRE_NS;
-    if (!link->told_end && !link->told_failure && !waited) {
+    uint64_t slack = world->swarm.engine.tick_max_ns * 64;
+    bool waited = link->shut && world->now_ns - link->shut_at + slack >= RETIRE_NS;
+    if (link->was_up && !link->told_end && !link->told_failure && !waited) {
         sim_fail("a link is retired in order",
-                 "link %llu is closed, and the target neither ended nor was given time to", (unsigned long long)link->number);
+                 "link %llu is closed, and the target neither ended nor was given time to",
+                 (unsigned long long)link->number);
     }
 }
 
@@ -94,13 +97,16 @@ void check_link_may_carry_a_request(const struct world *world, const struct conn
                  (unsigned long long)link->number, watch->awaited_count);
     }
     if (link->shut || link->told_end || link->told_failure) {
-        sim_fail("nothing is sent on a link that has ended", "link %llu", (unsigned long long)link->number);
+        sim_fail("nothing is sent on a link that has ended", "link %llu",
+                 (unsigned long long)link->number);
     }
-    uint64_t seen_at = link->last_seen_at > link->connected_at ? link->last_seen_at : link->connected_at;
+    uint64_t seen_at =
+        link->last_seen_at > link->connected_at ? link->last_seen_at : link->connected_at;
     uint64_t slack = world->swarm.engine.tick_max_ns * 64;
     if (link->taken_at > seen_at && link->taken_at - seen_at > SILENCE_NS + slack) {
-        sim_fail("a silent link is read before it is used", "link %llu was last seen %llu ns before",
-                 (unsigned long long)link->number, (unsigned long long)(link->taken_at - seen_at));
+        sim_fail("a silent link is read before it is used",
+                 "link %llu was last seen %llu ns before", (unsigned long long)link->number,
+                 (unsigned long long)(link->taken_at - seen_at));
     }
 }
 
@@ -110,11 +116,13 @@ void check_pacing(const struct world *world, const struct connection *link)
     const struct mux_options *options = &world->options;
     if (world->now_ns - link->connected_at < options->delay_ns) {
         sim_fail("--delay is never shorter", "link %llu is used %llu ns after connecting",
-                 (unsigned long long)link->number, (unsigned long long)(world->now_ns - link->connected_at));
+                 (unsigned long long)link->number,
+                 (unsigned long long)(world->now_ns - link->connected_at));
     }
     if (watch->last_byte_at != 0 && world->now_ns - watch->last_byte_at < options->gap_ns) {
         sim_fail("--gap is never shorter", "link %llu is used %llu ns after its last byte",
-                 (unsigned long long)link->number, (unsigned long long)(world->now_ns - watch->last_byte_at));
+                 (unsigned long long)link->number,
+                 (unsigned long long)(world->now_ns - watch->last_byte_at));
     }
 }
 
@@ -123,8 +131,9 @@ void check_request_goes_out_whole(const struct world *world, const struct connec
 {
     (void)world;
     if (!entry->is_request || !entry->read_whole) {
-        sim_fail("a request takes a link only when it is whole", "link %llu carries %u.%u, which is not",
-                 (unsigned long long)link->number, entry->client, entry->sequence);
+        sim_fail("a request takes a link only when it is whole",
+                 "link %llu carries %u.%u, which is not", (unsigned long long)link->number,
+                 entry->client, entry->sequence);
     }
 }
 
@@ -138,10 +147,101 @@ void check_no_second_copy(const struct world *world, const struct ledger_entry *
     if (entry->kind != 'G' || entry->sendings_count >= 2 || !first->link_had_answered ||
         first->response_upto > first->response_from) {
         sim_fail("never a second copy of a request that may have had an effect",
-                 "request %c%u.%u was sent %u times before; its first link had%s answered, %llu response bytes had come",
+                 "request %c%u.%u was sent %u times before; its first link had%s answered, %llu "
+                 "response bytes had come",
                  entry->kind, entry->client, entry->sequence, entry->sendings_count,
                  first->link_had_answered ? "" : " not",
                  (unsigned long long)(first->response_upto - first->response_from));
+    }
+}
+
+/* ---- promise 7: recovery without a storm ---- */
+
+/* The least pause behind so many failed attempts in a row. */
+static uint64_t least_pause(const struct mux_options *options, uint64_t failed)
+{
+    uint64_t pause = options->retry_delay_min_ns;
+    for (uint64_t i = 1; i < failed && pause < options->retry_delay_max_ns; i++) {
+        pause *= 2;
+    }
+    pause = pause < options->retry_delay_max_ns ? pause : options->retry_delay_max_ns;
+    return pause < options->queue_timeout_ns / 2 ? pause : options->queue_timeout_ns / 2;
+}
+
+void check_no_storm(struct world *world)
+{
+    if (world->modelled && world->attempts > 0 && !world->attempt_answered) {
+        world->attempts_failed++;
+        uint64_t pause = least_pause(&world->options, world->attempts_failed);
+        uint64_t passed =
+            world->now_ns - world->attempt_from + world->swarm.engine.tick_max_ns * 64;
+        if (passed < pause) {
+            sim_fail("recovery without a storm",
+                     "attempt %llu begins %llu us after the last, %llu us is the pause",
+                     (unsigned long long)world->attempts, (unsigned long long)(passed / NS_PER_US),
+                     (unsigned long long)(pause / NS_PER_US));
+        }
+    }
+    world->attempts++;
+    world->attempt_answered = false;
+    world->attempt_from = world->now_ns;
+}
+
+/* A request that waits without any link is worth an attempt as soon as the pause is over. */
+void check_recovery_is_prompt(struct world *world)
+{
+    const struct mux_counters *counters = mux_counters(world->mux);
+    if (counters->waiting == 0 || counters->links > 0) {
+        world->stranded_since = TIME_NEVER;
+        return;
+    }
+    if (world->stranded_since == TIME_NEVER) {
+        world->stranded_since = world->now_ns;
+    }
+    uint64_t failed = world->attempts_failed + (world->attempts > 0 && !world->attempt_answered);
+    uint64_t pause = failed == 0 ? 0 : least_pause(&world->options, failed) * 5 / 4;
+    uint64_t at = world->attempts == 0 ? 0 : world->attempt_from + pause;
+    at = at > world->stranded_since ? at : world->stranded_since;
+    if (world->modelled && memory_failed() == 0 && world->now_ns > at + NS_PER_MS) {
+        sim_fail("recovery is prompt",
+                 "a request waits, %llu attempts have failed, and none was begun for %llu us",
+                 (unsigned long long)failed,
+                 (unsigned long long)((world->now_ns - at) / NS_PER_US));
+    }
+}
+
+/* ---- promise 3 and 4: nobody waits for nothing ---- */
+
+static bool could_carry(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
+           (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && watch->awaited_count == 0 &&
+           watch->message_left == 0 &&
+           world->now_ns >= link->connected_at + world->options.delay_ns &&
+           world->now_ns >= link->connected_at + world->options.gap_ns &&
+           world->now_ns >= watch->last_byte_at + world->options.gap_ns;
+}
+
+void check_nobody_waits_for_a_free_link(const struct world *world)
+{
+    for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
+        if (could_carry(world, world->live[i]) && witness_somebody_waits(&world->witness)) {
+            sim_fail("nobody waits for a free link",
+                     "link %llu could carry a request, and one waits",
+                     (unsigned long long)world->live[i]->number);
+        }
+    }
+}
+
+void check_spoilt_links_are_given_up(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *link = world->live[i];
+        if (link->is_link && link->was_up && link->watch.spoilt != NULL && !link->was_lost) {
+            sim_fail("a spoilt link is replaced at once", "link %llu is not, although: %s",
+                     (unsigned long long)link->number, link->watch.spoilt);
+        }
     }
 }
 
@@ -157,12 +257,13 @@ void check_memory_is_bounded(const struct world *world)
                    (size_t)(options->clients_max + REFUSED_MAX + 64) * CLIENT_BYTES +
                    (size_t)(world->witness.exchanges_open_max + 64) * EXCHANGE_BYTES;
     if (memory_core_bytes() > limit) {
-        sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed", memory_core_bytes(), limit);
+        sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed",
+                 memory_core_bytes(), limit);
     }
     if (counters->clients > options->clients_max || counters->links > options->links_max ||
         counters->in_flight > options->links_max * options->in_flight_max) {
-        sim_fail("gauges stay within the limits", "%u clients, %u links, %u in flight", counters->clients,
-                 counters->links, counters->in_flight);
+        sim_fail("gauges stay within the limits", "%u clients, %u links, %u in flight",
+                 counters->clients, counters->links, counters->in_flight);
     }
 }
 
@@ -171,19 +272,21 @@ void check_memory_is_bounded(const struct world *world)
 void check_calm(const struct world *world)
 {
     const struct mux_counters *c = mux_counters(world->mux);
-    uint64_t troubles = c->clients_refused + c->orphans + c->dropped + c->error_replies + c->returned +
-                        c->resent + c->strays + c->timeouts + c->links_failed + c->cut;
+    uint64_t troubles = c->clients_refused + c->orphans + c->dropped + c->error_replies +
+                        c->returned + c->resent + c->strays + c->timeouts + c->links_failed +
+                        c->cut;
     for (uint32_t reason = 0; reason < REASON_COUNT; reason++) {
         troubles += c->ended[reason];
     }
     if (troubles > 0 || c->links_lost > world->calm_links_lost_max) {
-        sim_fail("a calm run needs no recovery",
-                 "refused %llu orphans %llu dropped %llu error replies %llu returned %llu resent %llu "
-                 "strays %llu timeouts %llu failed %llu lost %llu",
-                 (unsigned long long)c->clients_refused, (unsigned long long)c->orphans,
-                 (unsigned long long)c->dropped, (unsigned long long)c->error_replies,
-                 (unsigned long long)c->returned, (unsigned long long)c->resent,
-                 (unsigned long long)c->strays, (unsigned long long)c->timeouts,
-                 (unsigned long long)c->links_failed, (unsigned long long)c->links_lost);
+        sim_fail(
+            "a calm run needs no recovery",
+            "refused %llu orphans %llu dropped %llu error replies %llu returned %llu resent %llu "
+            "strays %llu timeouts %llu failed %llu lost %llu",
+            (unsigned long long)c->clients_refused, (unsigned long long)c->orphans,
+            (unsigned long long)c->dropped, (unsigned long long)c->error_replies,
+            (unsigned long long)c->returned, (unsigned long long)c->resent,
+            (unsigned long long)c->strays, (unsigned long long)c->timeouts,
+            (unsigned long long)c->links_failed, (unsigned long long)c->links_lost);
     }
 }

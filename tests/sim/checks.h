@@ -15,17 +15,23 @@ struct world;
 struct client;
 
 /* After every fact. */
-void check_core(struct world *world);
+void check_core(const struct world *world);
 
 /* After every turn of the engine. */
 void check_every_wish_was_announced(const struct world *world);
 void check_links_are_limited(const struct world *world);
+void check_nobody_waits_for_a_free_link(const struct world *world);
+void check_spoilt_links_are_given_up(const struct world *world);
 void check_memory_is_bounded(const struct world *world);
 
 /* At a wish of the core. */
 void check_wishes_make_sense(const struct world *world, const struct connection *connection,
                              unsigned wants);
 void check_link_is_retired_in_order(const struct world *world, const struct connection *link);
+
+/* When an attempt to connect begins, and each time before the clock moves. */
+void check_no_storm(struct world *world);
+void check_recovery_is_prompt(struct world *world);
 
 /* At the first byte of a request on a link. */
 void check_request_goes_out_whole(const struct world *world, const struct connection *link,

@@ -86,7 +86,7 @@ static uint64_t choose_enumerated(struct choice *choice, uint64_t count)
 
 uint64_t choose(struct choice *choice, uint64_t count)
 {
-    if (count <= 1) {
+    if (count <= 1 || choice->paused) {
         return 0;
     }
     switch (choice->back) {

@@ -26,11 +26,12 @@ enum choice_back { CHOICE_FIRST, CHOICE_SEEDED, CHOICE_BYTES, CHOICE_ENUMERATED 
 
 struct choice {
     enum choice_back back;
-    struct random random;  /* seeded */
-    struct span bytes;     /* bytes: borrowed, what is left */
-    uint32_t depth;        /* enumerated: how many choices are varied */
-    uint32_t length;       /* enumerated: choices of `path` made so far in this run */
-    uint32_t known;        /* enumerated: choices of `path` that are prescribed */
+    struct random random; /* seeded */
+    struct span bytes;    /* bytes: borrowed, what is left */
+    bool paused;          /* the first of each, which is no choice */
+    uint32_t depth;       /* enumerated: how many choices are varied */
+    uint32_t length;      /* enumerated: choices of `path` made so far in this run */
+    uint32_t known;       /* enumerated: choices of `path` that are prescribed */
     uint32_t path[CHOICE_DEPTH_MAX];
     uint32_t width[CHOICE_DEPTH_MAX];
     uint64_t beyond; /* enumerated: choices that were made behind the depth, always 0 */

@@ -19,33 +19,41 @@ struct connection;
 struct client;
 
 /* Draws a client from the swarm's habits. `polite`: none of the troubles. */
-struct client *client_create(struct world *world, uint32_t number, bool polite);
-void client_destroy(struct client **client);
+struct client *sim_client_create(struct world *world, uint32_t number, bool polite);
+void sim_client_destroy(struct client **client);
 
-uint64_t client_due(const struct world *world, const struct client *client);
-void client_act(struct world *world, struct client *client);
+uint64_t sim_client_due(const struct world *world, const struct client *client);
+void sim_client_act(struct world *world, struct client *client);
+
+/* Goes away now. */
+void sim_client_leave(struct world *world, struct client *client, bool reset);
 
 /* Its troubles stop: it reads, sends the rest of what it began, and finishes. */
-void client_heal(struct world *world, struct client *client);
+void sim_client_heal(struct world *world, struct client *client);
 
 /* Whether its connection is over, on both sides, or it never was. */
-bool client_is_done(const struct client *client);
+bool sim_client_is_done(const struct client *client);
 
 /* Whether all its requests were answered by the target. */
-bool client_is_satisfied(const struct client *client);
+bool sim_client_is_satisfied(const struct client *client);
 
-uint64_t client_answers(const struct client *client);
+uint64_t sim_client_answers(const struct client *client);
 
-struct ledger_entry *client_entry(struct client *client, uint32_t sequence);
+struct ledger_entry *sim_client_entry(struct client *client, uint32_t sequence);
 
 /* The engine has read up to `upto` of its stream. */
-void client_was_read(struct world *world, struct client *client, uint64_t upto);
+void sim_client_was_read(struct world *world, struct client *client, uint64_t upto);
 
 /* The core has told of its next whole request. */
-void client_request_seen(struct world *world, struct client *client, uint64_t exchange, struct span bytes);
+void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
+                             struct span bytes);
+
+/* The core has told that an exchange of it ends with an error. */
+void sim_client_error_told(struct world *world, struct client *client, uint64_t exchange,
+                           enum mux_reason reason);
 
 /* The core has told why its connection ended; `told`: of the exchange that had no error reply. */
-void client_was_closed(struct world *world, struct client *client, enum mux_reason reason,
-                       enum mux_reason told);
+void sim_client_was_closed(struct world *world, struct client *client, enum mux_reason reason,
+                           enum mux_reason told, bool paused);
 
 #endif

@@ -42,18 +42,22 @@ struct connection {
     /* the engine's side */
     uint64_t due_at; /* of resolving and connecting */
     enum io_failure failure;
-    bool succeeds;        /* otherwise `failure` */
-    unsigned wants;       /* as last announced by the changed list */
-    uint64_t noticed;     /* stream offset up to which arrival has been noticed */
+    bool succeeds;    /* otherwise `failure` */
+    unsigned wants;   /* as last announced by the changed list */
+    uint64_t noticed; /* stream offset up to which arrival has been noticed */
     bool noticed_end, noticed_reset;
-    bool readable;        /* an edge came, and the end of the bytes was not seen since */
-    bool unfinished;      /* work was left for the next turn */
-    bool shut;            /* MUX_END was done, at shut_at */
+    bool readable;       /* an edge came, and the end of the bytes was not seen since */
+    bool unfinished;     /* work was left for the next turn */
+    uint64_t full_until; /* the kernel takes nothing: what was sent before is not acknowledged */
+    bool shut;           /* MUX_END was done, at shut_at */
     uint64_t shut_at;
-    bool told_end, told_failure; /* to the core */
+    bool told_end, told_failure;         /* to the core */
     uint64_t connected_at, last_seen_at; /* last_seen: bytes went or came, or it was probed */
-    uint64_t taken_at; /* a request took the link */
+    uint64_t taken_at;                   /* a request took the link */
+    bool was_up, was_lost;               /* the core has told so of the link */
     uint64_t sent_bytes;
+    bool owed; /* a client for whom the core has bytes that were not all sent, since owed_since */
+    uint64_t owed_since;
     struct link_watch watch;
 };
 

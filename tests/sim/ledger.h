@@ -28,12 +28,13 @@ enum outcome {
 struct sending {
     struct connection *link;
     uint64_t first_byte_at;
-    bool whole;               /* all its bytes were handed over */
-    uint64_t response_from;   /* stream offsets in link->up; equal: nothing came */
+    bool whole;             /* all its bytes were handed over */
+    bool responding;        /* a byte of the response has come */
+    uint64_t response_from; /* stream offsets in link->up, interim responses included */
     uint64_t response_upto;
     bool response_whole;
-    bool link_had_answered;   /* before this request went out */
-    bool lost;                /* the link ended, or was given up, without the whole response */
+    bool link_had_answered; /* before this request went out */
+    bool lost;              /* the link ended, or was given up, without the whole response */
 };
 
 struct ledger_entry {
@@ -45,7 +46,7 @@ struct ledger_entry {
     bool is_request;                   /* false: garbage, or an unfinished message */
     bool read_whole;                   /* by the engine, at read_at */
     uint64_t read_at;
-    uint64_t exchange;                 /* serial that the core gave it; 0: none */
+    uint64_t exchange; /* serial that the core gave it; 0: none */
     uint64_t settled_at;
     struct sending sendings[SENDINGS_MAX];
     uint32_t sendings_count;

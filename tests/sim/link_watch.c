@@ -25,7 +25,8 @@ static struct sending *sending_on(struct ledger_entry *entry, const struct conne
 }
 
 /* Whose request `text` is; its bytes must be exactly those that its client sent. */
-static struct ledger_entry *entry_of(const struct world *world, const struct connection *link, struct span text)
+static struct ledger_entry *entry_of(const struct world *world, const struct connection *link,
+                                     struct span text)
 {
     char kind;
     uint32_t client, sequence;
@@ -33,9 +34,11 @@ static struct ledger_entry *entry_of(const struct world *world, const struct con
     if (message_request_parse(text, &kind, &client, &sequence)) {
         entry = world_entry(world, client, sequence);
     }
-    if (entry == NULL || entry->text_size != text.size || memcmp(entry->text, text.data, text.size) != 0) {
+    if (entry == NULL || entry->text_size != text.size ||
+        memcmp(entry->text, text.data, text.size) != 0) {
         char shown[100];
-        sim_fail("the target sees only what a client asked", "link %llu would carry a request that nobody made: %s",
+        sim_fail("the target sees only what a client asked",
+                 "link %llu would carry a request that nobody made: %s",
                  (unsigned long long)link->number, trace_bytes(shown, sizeof shown, text));
     }
     return entry;
@@ -75,13 +78,15 @@ static void begin_request(struct world *world, struct connection *link, struct s
 }
 
 /* The middle of a request must be the bytes that follow those already sent. */
-static void continue_request(const struct world *world, const struct connection *link, struct span bytes)
+static void continue_request(const struct world *world, const struct connection *link,
+                             struct span bytes)
 {
     const struct link_watch *watch = &link->watch;
     uint8_t whole[MESSAGE_HEAD_BYTES_MAX + 65536];
     const struct ledger_entry *entry = watch->sending;
     assert(entry->text_size + 8 <= sizeof whole);
-    size_t size = message_write(&world->dialect, TARGET_SIDE, REQUEST, span_of(entry->text, entry->text_size), whole);
+    size_t size = message_write(&world->dialect, TARGET_SIDE, REQUEST,
+                                span_of(entry->text, entry->text_size), whole);
     if (memcmp(whole + size - watch->message_left, bytes.data, bytes.size) != 0) {
         sim_fail("never half a message followed by another's", "link %llu, inside request %u.%u",
                  (unsigned long long)link->number, entry->client, entry->sequence);
@@ -118,14 +123,23 @@ static void spoil(struct world *world, struct connection *link, const char *why)
     }
 }
 
+static void begin_response(struct sending *sending, uint64_t at)
+{
+    if (!sending->responding) {
+        sending->responding = true;
+        sending->response_from = at;
+    }
+}
+
 /* The response of the oldest request is whole. */
-static void take_response(struct world *world, struct connection *link, size_t size, struct span text)
+static void take_response(struct world *world, struct connection *link, size_t size,
+                          struct span text)
 {
     struct link_watch *watch = &link->watch;
     struct ledger_entry *entry = watch->awaited[0];
     struct sending *sending = sending_on(entry, link);
     bool is_model = world->dialect.protocol->edit != NULL;
-    sending->response_from = watch->incoming_at;
+    begin_response(sending, watch->incoming_at);
     watch->incoming_at += size;
     sending->response_upto = watch->incoming_at;
     if (is_model && text.size > 0 && text.data[0] == 'I') {
@@ -133,6 +147,8 @@ static void take_response(struct world *world, struct connection *link, size_t s
     }
     sending->response_whole = true;
     watch->answered++;
+    world->attempt_answered = true;
+    world->attempts_failed = 0;
     watch->awaited_count--;
     memmove(watch->awaited, watch->awaited + 1, watch->awaited_count * sizeof watch->awaited[0]);
     if (!sending->whole) {
@@ -154,10 +170,11 @@ static bool take_next(struct world *world, struct connection *link)
         spoil(world, link, "the target sent garbage");
         return false;
     case CUT_PARTIAL:
-        if (bytes.size > world->dialect.message_bytes_max) {
+        if (bytes.size + (world->dialect.protocol->edit != NULL) >
+            world->dialect.message_bytes_max) {
             spoil(world, link, "the target sent an oversized message");
         }
-        sending_on(watch->awaited[0], link)->response_from = watch->incoming_at;
+        begin_response(sending_on(watch->awaited[0], link), watch->incoming_at);
         sending_on(watch->awaited[0], link)->response_upto = link->up.read;
         return false;
     case CUT_WHOLE:
@@ -178,7 +195,11 @@ void link_watch_received(struct world *world, struct connection *link)
     if (!world->modelled) {
         return;
     }
-    while (watch->spoilt == NULL && watch->awaited_count > 0 && watch->incoming_at < link->up.read) {
+    if (link->was_lost) {
+        return; /* given up: what still comes is nobody's */
+    }
+    while (watch->spoilt == NULL && watch->awaited_count > 0 &&
+           watch->incoming_at < link->up.read) {
         if (!take_next(world, link)) {
             return;
         }

@@ -24,9 +24,10 @@ struct ledger_entry;
 enum { WATCH_AWAITED_MAX = 64 };
 
 struct link_watch {
-    size_t message_left;         /* bytes to come of the request that is going out */
+    size_t message_left;          /* bytes to come of the request that is going out */
     struct ledger_entry *sending; /* whose it is; NULL: nobody's */
-    struct ledger_entry *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
+    struct ledger_entry
+        *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
     uint32_t awaited_count;
     uint64_t incoming_at;  /* stream offset where the response of the oldest begins */
     uint64_t answered;     /* whole responses */
@@ -37,7 +38,8 @@ struct link_watch {
 void link_watch_deinit(struct link_watch *watch);
 
 /* The engine is about to hand the first `size` bytes of the core's view to the kernel. */
-void link_watch_sending(struct world *world, struct connection *link, struct span view, size_t size);
+void link_watch_sending(struct world *world, struct connection *link, struct span view,
+                        size_t size);
 
 /* The engine has read up to link->up.read. */
 void link_watch_received(struct world *world, struct connection *link);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts the core's memory; see memory.h. Each block carries its size and owner in a head of 16 bytes,
- * so that it can be counted off whoever frees it.
+ * Counts the core's memory; see memory.h. Each block carries its size and owner in a head of 16 bytes
+ * in front, so that it can be counted off whoever frees it.
  */
 #include "memory.h"
 
@@ -11,12 +11,14 @@
 #include <string.h>
 
 struct head {
-    size_t size;
-    size_t is_core;
+    void *base;            /* of the real block */
+    size_t size_and_owner; /* twice the size, plus one when it is the core's */
 };
 
 void *__real_malloc(size_t size);
 void __real_free(void *block);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
@@ -24,7 +26,7 @@ void __wrap_free(void *block);
 
 static bool in_core;
 static size_t core_bytes;
-static uint64_t fail_after, failed;
+static uint64_t fail_every, until_failure, failed;
 
 void memory_core_begins(void)
 {
@@ -43,9 +45,13 @@ size_t memory_core_bytes(void)
     return core_bytes;
 }
 
-void memory_fail_after(uint64_t after)
+void memory_fail_every(uint64_t every)
 {
-    fail_after = after;
+    fail_every = until_failure = every;
+}
+
+void memory_forget_failures(void)
+{
     failed = 0;
 }
 
@@ -54,19 +60,44 @@ uint64_t memory_failed(void)
     return failed;
 }
 
-void *__wrap_malloc(size_t size)
+static size_t size_of(const struct head *head)
 {
-    if (in_core && fail_after > 0 && --fail_after == 0) {
-        failed++;
+    return head->size_and_owner / 2;
+}
+
+/* Whether this allocation is the one that is to fail. */
+static bool is_to_fail(void)
+{
+    bool fails = in_core && fail_every > 0 && --until_failure == 0;
+    until_failure = fails ? fail_every : until_failure;
+    failed += fails;
+    return fails;
+}
+
+/* Puts the head in front of `room` bytes into the real block, and counts. */
+static void *dress(void *base, size_t room, size_t size)
+{
+    if (base == NULL) {
         return NULL;
     }
-    struct head *head = __real_malloc(sizeof *head + size);
-    if (head == NULL) {
-        return NULL;
-    }
-    *head = (struct head){.size = size, .is_core = in_core};
+    struct head *head = (struct head *)(void *)((char *)base + room) - 1;
+    *head = (struct head){.base = base, .size_and_owner = size * 2 + in_core};
     core_bytes += in_core ? size : 0;
     return head + 1;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_to_fail()
+               ? NULL
+               : dress(__real_malloc(sizeof(struct head) + size), sizeof(struct head), size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    assert(alignment >= sizeof(struct head));
+    return is_to_fail() ? NULL
+                        : dress(__real_aligned_alloc(alignment, alignment + size), alignment, size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
@@ -82,18 +113,18 @@ void __wrap_free(void *block)
         return;
     }
     struct head *head = (struct head *)block - 1;
-    if (head->is_core != 0) {
-        assert(core_bytes >= head->size);
-        core_bytes -= head->size;
+    if (head->size_and_owner % 2 == 1) {
+        assert(core_bytes >= size_of(head));
+        core_bytes -= size_of(head);
     }
-    __real_free(head);
+    __real_free(head->base);
 }
 
 void *__wrap_realloc(void *block, size_t size)
 {
     void *larger = __wrap_malloc(size);
     if (larger != NULL && block != NULL) {
-        size_t old = ((struct head *)block - 1)->size;
+        size_t old = size_of((struct head *)block - 1);
         memcpy(larger, block, old < size ? old : size);
         __wrap_free(block);
     }

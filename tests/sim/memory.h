@@ -15,8 +15,11 @@ void memory_core_ends(void);
 /* Bytes that the core holds now. */
 size_t memory_core_bytes(void);
 
-/* The core's `after`-th allocation from now on fails, once; 0: none does. */
-void memory_fail_after(uint64_t after);
+/* Each `every`-th allocation of the core fails from now on; 0: none does. */
+void memory_fail_every(uint64_t every);
+
+/* How many have failed since memory_forget_failures. */
 uint64_t memory_failed(void);
+void memory_forget_failures(void);
 
 #endif

@@ -68,8 +68,12 @@ static enum cut cut_line(struct span bytes, size_t skip, size_t *size, struct sp
     return CUT_WHOLE;
 }
 
-static enum cut cut_counted(struct span bytes, size_t head, size_t length, size_t *size, struct span *text)
+static enum cut cut_counted(const struct dialect *dialect, struct span bytes, size_t head,
+                            size_t length, size_t *size, struct span *text)
 {
+    if (head + length > dialect->message_bytes_max) {
+        return CUT_INVALID; /* oversized, which shows at once */
+    }
     if (bytes.size < head + length) {
         return CUT_PARTIAL;
     }
@@ -78,7 +82,8 @@ static enum cut cut_counted(struct span bytes, size_t head, size_t length, size_
     return CUT_WHOLE;
 }
 
-static enum cut cut_digits(struct span bytes, size_t *size, struct span *text)
+static enum cut cut_digits(const struct dialect *dialect, struct span bytes, size_t *size,
+                           struct span *text)
 {
     size_t length = 0;
     for (size_t i = 0; i < 4; i++) {
@@ -90,7 +95,7 @@ static enum cut cut_digits(struct span bytes, size_t *size, struct span *text)
         }
         length = length * 10 + bytes.data[i] - '0';
     }
-    return cut_counted(bytes, 4, length, size, text);
+    return cut_counted(dialect, bytes, 4, length, size, text);
 }
 
 static enum cut cut_any(const struct dialect *dialect, enum side side, enum speaker speaker,
@@ -101,10 +106,10 @@ static enum cut cut_any(const struct dialect *dialect, enum side side, enum spea
         return cut_line(bytes, 0, size, text);
     case FRAMING_LENGTH_BINARY:
         return bytes.size < 2 ? CUT_PARTIAL
-                              : cut_counted(bytes, 2, (size_t)bytes.data[0] << 8 | bytes.data[1],
-                                            size, text);
+                              : cut_counted(dialect, bytes, 2,
+                                            (size_t)bytes.data[0] << 8 | bytes.data[1], size, text);
     case FRAMING_LENGTH_DIGITS:
-        return cut_digits(bytes, size, text);
+        return cut_digits(dialect, bytes, size, text);
     case FRAMING_MODEL:
         if (side == TARGET_SIDE && bytes.size > 0 &&
             bytes.data[0] != (speaker == REQUEST ? '>' : '<')) {
@@ -142,7 +147,8 @@ static size_t add_letters(uint8_t *out, uint64_t seed, size_t count)
     return count;
 }
 
-size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters, uint8_t *out)
+size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters,
+                            uint8_t *out)
 {
     int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.", kind, client, sequence);
     assert(size > 0);
@@ -175,8 +181,8 @@ size_t message_response_text(char kind, struct span request_text, size_t bytes_m
     uint32_t client, sequence;
     bool ours = message_request_parse(request_text, &request_kind, &client, &sequence);
     uint64_t mark = hash(request_text);
-    int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.%08x.", kind, ours ? client : 0,
-                        ours ? sequence : 0, (unsigned)(mark & UINT32_MAX));
+    int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.%08x.", kind,
+                        ours ? client : 0, ours ? sequence : 0, (unsigned)(mark & UINT32_MAX));
     assert(size > 0);
     size_t letters_max = bytes_max > (size_t)size ? bytes_max - (size_t)size : 0;
     /* One in four responses is long, the others are short. */

@@ -39,7 +39,8 @@ enum cut message_cut(const struct dialect *dialect, enum side side, enum speaker
                      struct span bytes, size_t *size, struct span *text);
 
 /* The text of a request with `letters` letters; returns its size. */
-size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters, uint8_t *out);
+size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters,
+                            uint8_t *out);
 
 /* Who sent a request, from its text. False: it is not one of ours. */
 bool message_request_parse(struct span text, char *kind, uint32_t *client, uint32_t *sequence);

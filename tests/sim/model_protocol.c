@@ -37,8 +37,9 @@ static uint64_t number_at(struct span line, size_t *at)
     return value;
 }
 
-static enum frame_status frame_request(const struct protocol_settings *settings, struct framer *framer,
-                                       struct span bytes, struct frame *frame, struct request *request)
+static enum frame_status frame_request(const struct protocol_settings *settings,
+                                       struct framer *framer, struct span bytes,
+                                       struct frame *frame, struct request *request)
 {
     if (bytes.size > 0 && bytes.data[0] == 'X') {
         return FRAME_INVALID;
@@ -73,7 +74,8 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
-                   const struct request *request, uint32_t id, uint8_t kind, struct span piece, uint8_t *out)
+                   const struct request *request, uint32_t id, uint8_t kind, struct span piece,
+                   uint8_t *out)
 {
     (void)settings;
     (void)request;
@@ -116,8 +118,8 @@ static struct reply error_reply(const struct protocol_settings *settings, enum t
 
 static void describe(enum direction direction, struct span message, char *text, size_t capacity)
 {
-    (void)snprintf(text, capacity, "%s of %zu bytes", direction == TO_TARGET ? "request" : "response",
-                   message.size);
+    (void)snprintf(text, capacity, "%s of %zu bytes",
+                   direction == TO_TARGET ? "request" : "response", message.size);
 }
 
 const struct protocol model_protocol = {

@@ -96,11 +96,28 @@ void pipe_reset(struct pipe *pipe, struct choice *choice, uint64_t now)
         return;
     }
     pipe->is_reset = true;
-    pipe->reset_at =
-        pipe->swallows ? TIME_NEVER
-                       : now + choose_between(choice, pipe->style.latency_min_ns,
-                                              pipe->style.latency_max_ns);
+    pipe->reset_at = pipe->swallows ? TIME_NEVER
+                                    : now + choose_between(choice, pipe->style.latency_min_ns,
+                                                           pipe->style.latency_max_ns);
     pipe->count = 0;
+}
+
+static uint64_t no_later(uint64_t at, uint64_t now)
+{
+    return at > now ? now : at;
+}
+
+void pipe_heal(struct pipe *pipe, const struct pipe_style *style, uint64_t now)
+{
+    pipe->style = *style;
+    pipe->swallows = false;
+    pipe->last_at = no_later(pipe->last_at, now);
+    pipe->end_at = no_later(pipe->end_at, now);
+    pipe->reset_at = no_later(pipe->reset_at, now);
+    for (uint32_t i = 0; i < pipe->count; i++) {
+        struct pipe_segment *segment = &pipe->segments[(pipe->first + i) % PIPE_SEGMENTS_MAX];
+        segment->at = no_later(segment->at, now);
+    }
 }
 
 void pipe_update(struct pipe *pipe, uint64_t now)

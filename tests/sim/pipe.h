@@ -61,6 +61,9 @@ void pipe_end(struct pipe *pipe, struct choice *choice, uint64_t now);
 /* The reader is told of a reset; what has not arrived is lost. */
 void pipe_reset(struct pipe *pipe, struct choice *choice, uint64_t now);
 
+/* From now on the pipe is of this style, and what is on its way arrives now. */
+void pipe_heal(struct pipe *pipe, const struct pipe_style *style, uint64_t now);
+
 /* Lets everything arrive that is due. */
 void pipe_update(struct pipe *pipe, uint64_t now);
 
@@ -70,7 +73,7 @@ uint64_t pipe_next_at(const struct pipe *pipe, uint64_t now);
 static inline size_t pipe_free(const struct pipe *pipe)
 {
     uint64_t held = pipe->written - pipe->read;
-    return pipe->reader_gone ? pipe->style.capacity
+    return pipe->reader_gone              ? pipe->style.capacity
            : held >= pipe->style.capacity ? 0
                                           : pipe->style.capacity - (size_t)held;
 }

@@ -26,6 +26,9 @@ void target_link_heal(struct world *world, struct target_link *target);
 /* The target restarts: the link is reset or ended. */
 void target_link_restart(struct world *world, struct target_link *target);
 
+/* It speaks although nobody asked. */
+void target_link_speak(struct world *world, struct target_link *target);
+
 /* Whether it ever said anything but the right responses. */
 bool target_link_has_lied(const struct target_link *target);
 

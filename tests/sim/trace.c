@@ -33,7 +33,8 @@ void trace_line(struct trace *trace, uint64_t now_ns, const char *format, ...)
 {
     char *line = trace->lines[trace->count++ % TRACE_LINES_MAX];
     int size = snprintf(line, TRACE_LINE_BYTES_MAX, "%6llu.%06llu ms  ",
-                        (unsigned long long)(now_ns / NS_PER_MS), (unsigned long long)(now_ns % NS_PER_MS));
+                        (unsigned long long)(now_ns / NS_PER_MS),
+                        (unsigned long long)(now_ns % NS_PER_MS));
     assert(size > 0);
     va_list arguments;
     va_start(arguments, format);
@@ -95,16 +96,17 @@ const char *trace_bytes(char *text, size_t capacity, struct span bytes)
     return text;
 }
 
-/* The process is lost anyway: printing from a signal handler is the best that can be done. */
+/* The process is lost anyway: printing from a signal handler is the best that can be done. The
+ * handler is gone by then, so the signal comes again and ends the process. */
 static void on_signal(int number)
 {
-    (void)signal(number, SIG_DFL);
     trace_print();
     (void)raise(number);
 }
 
 void trace_catch_signals(void)
 {
-    (void)signal(SIGABRT, on_signal);
-    (void)signal(SIGALRM, on_signal);
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigaction(SIGABRT, &action, NULL);
+    (void)sigaction(SIGALRM, &action, NULL);
 }

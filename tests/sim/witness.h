@@ -22,21 +22,24 @@ enum exchange_phase { PHASE_UNKNOWN, PHASE_WAITING, PHASE_TAKEN, PHASE_ENDED };
 
 struct seen_exchange {
     enum exchange_phase phase;
-    bool queued;     /* a MUX_REQUEST was told */
-    bool replied;    /* a MUX_ERROR_REPLY was told */
-    uint64_t client; /* serial */
-    uint64_t since;  /* asked at */
+    bool queued;            /* a MUX_REQUEST was told */
+    bool replied;           /* a MUX_ERROR_REPLY was told */
+    uint64_t client;        /* serial */
+    enum mux_reason reason; /* of its end */
+    uint64_t since;         /* asked at */
     uint32_t responses;
 };
 
 struct seen_client {
     struct connection *connection; /* borrows */
     bool closed;
-    enum mux_reason reason;     /* of the end */
+    bool paused;                 /* closed for --buffer-memory */
+    enum mux_reason reason;      /* of the end */
     enum mux_reason told_reason; /* of the last error reply without bytes, REASON_NONE: none */
-    uint32_t open;              /* exchanges that have not ended */
-    uint64_t head;              /* the oldest of them */
-    uint32_t turns_seen[WITNESS_CLIENTS_MAX]; /* per serial of another: turns it had while this one waited */
+    uint32_t open;               /* exchanges that have not ended */
+    uint64_t head;               /* the oldest of them */
+    uint32_t turns_seen
+        [WITNESS_CLIENTS_MAX]; /* per serial of another: turns it had while this one waited */
 };
 
 struct witness {
@@ -49,12 +52,16 @@ struct witness {
     uint64_t exchanges_count; /* highest serial seen */
     uint64_t exchanges_open, exchanges_open_max;
     uint64_t oldest_open; /* every exchange below has ended */
-    struct seen_client clients[WITNESS_CLIENTS_MAX]; /* index: serial; later ones are not followed */
+    struct seen_client
+        clients[WITNESS_CLIENTS_MAX]; /* index: serial; later ones are not followed */
     uint64_t clients_count;
 };
 
 void witness_event(void *world, const struct mux_event *event);
 void witness_deinit(struct witness *witness);
+
+/* Whether a client that has taken its responses has a request that waits for a link. */
+bool witness_somebody_waits(const struct witness *witness);
 
 /* No exchange is older than its deadlines allow. */
 void check_every_request_ends_in_time(const struct world *world);

@@ -21,8 +21,10 @@ const char *connection_kind(const struct connection *connection)
 void world_open(struct world *world, const char *replay)
 {
     trace_begin(&world->trace, replay);
-    world->dialect = (struct dialect){.protocol = world->options.protocol,
-                                      .message_bytes_max = world->options.settings.message_bytes_max};
+    world->dialect =
+        (struct dialect){.protocol = world->options.protocol,
+                         .message_bytes_max = world->options.settings.message_bytes_max};
+    world->memory_before = memory_core_bytes();
     const struct mux_observer observer = {.context = world, .event = witness_event};
     memory_core_begins();
     world->mux = mux_create(&world->options, &observer, world->scratch, world->now_ns);
@@ -38,8 +40,9 @@ void world_close(struct world *world)
     mux_destroy(&world->mux);
     memory_core_ends();
     assert(world->mux == NULL);
-    if (memory_core_bytes() != 0) {
-        sim_fail("mux_destroy leaves nothing", "%zu bytes are still allocated", memory_core_bytes());
+    if (memory_core_bytes() != world->memory_before) {
+        sim_fail("mux_destroy leaves nothing", "%zu bytes are still allocated",
+                 memory_core_bytes() - world->memory_before);
     }
     for (uint32_t i = 0; i < world->connections_count; i++) {
         if (world->connections[i]->target != NULL) {
@@ -49,7 +52,7 @@ void world_close(struct world *world)
         free(world->connections[i]);
     }
     for (uint32_t i = 0; i < world->clients_count; i++) {
-        client_destroy(&world->clients[i]);
+        sim_client_destroy(&world->clients[i]);
     }
     free(world->connections);
     free(world->live);
@@ -69,7 +72,8 @@ struct connection *world_add_connection(struct world *world, bool is_link)
     }
     struct connection *connection = malloc(sizeof *connection);
     assert(connection != NULL);
-    connection_init(connection, is_link ? ++world->link_connections : ++world->client_connections, is_link);
+    connection_init(connection, is_link ? ++world->link_connections : ++world->client_connections,
+                    is_link);
     connection->due_at = TIME_NEVER;
     world->connections[world->connections_count++] = connection;
     world->live[world->live_count++] = connection;
@@ -102,7 +106,7 @@ struct ledger_entry *world_entry(const struct world *world, uint32_t client, uin
     if (client == 0 || client > world->clients_count) {
         return NULL;
     }
-    return client_entry(world->clients[client - 1], sequence);
+    return sim_client_entry(world->clients[client - 1], sequence);
 }
 
 void world_link_arrives(struct world *world, struct connection *link)
@@ -115,12 +119,12 @@ void world_link_arrives(struct world *world, struct connection *link)
 
 void world_note_read(struct world *world, const struct connection *connection)
 {
-    client_was_read(world, connection->client, connection->up.read);
+    sim_client_was_read(world, connection->client, connection->up.read);
 }
 
 /* ---- steps ---- */
 
-enum actor_kind { ACTOR_ENGINE, ACTOR_CLIENT, ACTOR_TARGET, ACTOR_WEATHER };
+enum actor_kind { ACTOR_ENGINE, ACTOR_CLIENT, ACTOR_TARGET, ACTOR_WEATHER, ACTOR_TROUBLE };
 
 struct actor {
     enum actor_kind kind;
@@ -133,7 +137,8 @@ struct lineup {
     uint64_t next_at; /* of those who are not due */
 };
 
-static void consider(struct lineup *lineup, uint64_t at, uint64_t now, enum actor_kind kind, uint32_t index)
+static void consider(struct lineup *lineup, uint64_t at, uint64_t now, enum actor_kind kind,
+                     uint32_t index)
 {
     if (at > now) {
         lineup->next_at = at < lineup->next_at ? at : lineup->next_at;
@@ -152,7 +157,7 @@ static void line_up(const struct world *world, struct lineup *lineup)
         return;
     }
     for (uint32_t i = 0; i < world->clients_count; i++) {
-        consider(lineup, client_due(world, world->clients[i]), now, ACTOR_CLIENT, i);
+        consider(lineup, sim_client_due(world, world->clients[i]), now, ACTOR_CLIENT, i);
     }
     for (uint32_t i = 0; i < world->live_count; i++) {
         if (world->live[i]->target != NULL) {
@@ -160,6 +165,7 @@ static void line_up(const struct world *world, struct lineup *lineup)
         }
     }
     consider(lineup, weather_due(world), now, ACTOR_WEATHER, 0);
+    consider(lineup, world->trouble_at, now, ACTOR_TROUBLE, 0);
 }
 
 static void act(struct world *world, struct actor actor)
@@ -169,13 +175,16 @@ static void act(struct world *world, struct actor actor)
         fake_engine_turn(world);
         break;
     case ACTOR_CLIENT:
-        client_act(world, world->clients[actor.index]);
+        sim_client_act(world, world->clients[actor.index]);
         break;
     case ACTOR_TARGET:
         target_link_act(world, world->live[actor.index]->target);
         break;
     case ACTOR_WEATHER:
         weather_act(world);
+        break;
+    case ACTOR_TROUBLE:
+        world->make_trouble(world);
         break;
     }
 }
@@ -196,6 +205,7 @@ bool world_step(struct world *world, uint64_t until_ns)
         if (lineup.next_at > until_ns || lineup.next_at == TIME_NEVER) {
             return false;
         }
+        check_recovery_is_prompt(world);
         world->now_ns = lineup.next_at;
         world->steps_at_once = 0;
         check_every_request_ends_in_time(world);
@@ -210,17 +220,37 @@ bool world_step(struct world *world, uint64_t until_ns)
     return true;
 }
 
+/* The network is quick and wide from now on, so that no deadline is missed for want of speed. */
+static void heal_pipes(struct world *world)
+{
+    static const struct pipe_style healthy = {.capacity = 65536};
+    world->swarm.pipe_to_engine = world->swarm.pipe_to_peer = healthy;
+    world->network.resolve_ns = world->network.connect_ns = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        struct connection *connection = world->live[i];
+        if (connection->peer_open || connection->stage == STAGE_OPEN) {
+            pipe_heal(&connection->up, &healthy, world->now_ns);
+            pipe_heal(&connection->down, &healthy, world->now_ns);
+            connection->full_until = 0;
+        } else if (connection->stage == STAGE_RESOLVING || connection->stage == STAGE_CONNECTING) {
+            connection->due_at =
+                connection->due_at > world->now_ns ? world->now_ns : connection->due_at;
+        }
+    }
+}
+
 void world_heal(struct world *world)
 {
     WORLD_TRACE(world, "the faults stop");
     world->healed = true;
     weather_heal(world);
     for (uint32_t i = 0; i < world->clients_count; i++) {
-        client_heal(world, world->clients[i]);
+        sim_client_heal(world, world->clients[i]);
     }
     for (uint32_t i = 0; i < world->live_count; i++) {
         if (world->live[i]->target != NULL) {
             target_link_heal(world, world->live[i]->target);
         }
     }
+    heal_pipes(world);
 }

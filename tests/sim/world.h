@@ -43,7 +43,8 @@ struct world {
     uint64_t now_ns;
     uint64_t steps, steps_at_once;
 
-    struct mux *mux; /* owns; NULL before world_open and after world_close */
+    size_t memory_before; /* of cores that a failed test has left behind */
+    struct mux *mux;      /* owns; NULL before world_open and after world_close */
     struct mux_options options;
     uint8_t scratch[MUX_SCRATCH_BYTES];
     bool draining; /* mux_drain was called, at drained_at */
@@ -56,10 +57,19 @@ struct world {
     uint64_t client_connections, link_connections;
 
     struct network network;
-    uint64_t calm_links_lost_max; /* links that may end in a calm run: retired, or told to by a response */
+    uint64_t
+        calm_links_lost_max; /* links that may end in a calm run: retired, or told to by a response */
+    uint64_t weather_at, signal_at; /* TIME_NEVER: never */
+    uint64_t trouble_at;            /* of a small world; TIME_NEVER: no more */
+    uint32_t small_trouble;
+    void (*make_trouble)(struct world *world);
     uint64_t attempts_failed; /* in a row */
-    uint64_t attempt_from; /* the pause behind the last attempt runs from here */
-    bool attempt_open, attempt_answered;
+    uint64_t attempt_from;    /* the pause behind the last attempt runs from here */
+    uint64_t attempts;
+    uint64_t stranded_since; /* a request waits and there is no link; TIME_NEVER: not so */
+    bool attempt_answered;
+    mux_id stale[4]; /* connections that have ended, for late facts */
+    uint32_t stale_count;
     bool resolved; /* the engine knows `resolved_count` addresses */
     uint32_t resolved_count;
     struct witness witness;
@@ -67,7 +77,8 @@ struct world {
     uint32_t clients_count;
     bool modelled; /* clients and target are models, and the ledger is kept */
     bool healed;   /* faults have stopped */
-    bool turn_is_owed; /* the engine has not yet looked at the core after something was done to it */
+    bool
+        turn_is_owed; /* the engine has not yet looked at the core after something was done to it */
 };
 
 /* Creates the core. Before it, fill choice, swarm, options and network; the rest is zero. */

@@ -34,7 +34,7 @@ enum {
     LINKS_MAX = 8,
     DESCRIPTORS_MAX = 256,
     TURNS_MAX = 50 * 1000,
-    PATIENCE_MS = 10 * 1000,
+    PATIENCE_MS = 5 * 1000, /* less than any deadline that only trouble meets */
     MESSAGE_MAX = 200,
 };
 

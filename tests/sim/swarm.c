@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run is made of; see swarm.h. Limits come from short lists that hold tiny values and generous
+ * ones, so that some runs hit them all the time and others never. */
+#include "swarm.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "message.h"
+#include "model_protocol.h"
+
+#define PICK(choice, list) ((list)[choose((choice), ARRAY_COUNT(list))])
+
+static const uint64_t times_ns[] = {10 * NS_PER_MS, 100 * NS_PER_MS, 1 * NS_PER_S, 5 * NS_PER_S,
+                                    60 * NS_PER_S};
+
+/* A percentage that is 0 in most runs. */
+static uint32_t some(struct choice *choice, uint32_t percent_max)
+{
+    return choose(choice, 3) == 0 ? (uint32_t)choose_between(choice, 1, percent_max) : 0;
+}
+
+static const struct protocol *draw_protocol(struct choice *choice)
+{
+    static const char *const modelled[] = {"echo", "iso8583", "mpu"};
+    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 2);
+    if (index >= ARRAY_COUNT(modelled)) {
+        return &model_protocol;
+    }
+    return protocol_find(modelled[index]);
+}
+
+static void draw_pipes(struct swarm *swarm, struct choice *choice, bool calm)
+{
+    static const size_t capacities[] = {7, 30, 100, 4000, 65536};
+    static const uint64_t latencies[] = {0, 1000, NS_PER_MS, 5 * NS_PER_MS};
+    struct pipe_style style = {
+        .capacity = PICK(choice, capacities),
+        .latency_max_ns = PICK(choice, latencies),
+        .split_percent = some(choice, 90),
+        .stall_percent = calm ? 0 : some(choice, 5),
+        .stall_ns = PICK(choice, times_ns),
+    };
+    swarm->pipe_to_engine = swarm->pipe_to_peer = style;
+    swarm->pipe_to_peer.capacity = PICK(choice, capacities);
+    swarm->engine = (struct engine_habits){
+        .short_send_percent = some(choice, 90),
+        .short_read_percent = some(choice, 90),
+        .late_percent = some(choice, 20),
+        .full_percent = some(choice, 20),
+        .full_ns = calm ? NS_PER_MS : PICK(choice, times_ns) / 5,
+        .shuffles = true,
+        .later_percent = some(choice, 50),
+        .tick_max_ns = choose(choice, 2) == 0 ? 0 : 5000,
+    };
+}
+
+static void draw_clients(struct client_habits *habits, struct choice *choice, bool calm)
+{
+    static const uint64_t thinks[] = {0, NS_PER_MS, 20 * NS_PER_MS};
+    *habits = (struct client_habits){
+        .count = (uint32_t)choose_between(choice, 1, 10),
+        .requests_max = (uint32_t)choose_between(choice, 1, 12),
+        .depth_max = (uint32_t)choose_between(choice, 1, 8),
+        .think_max_ns = PICK(choice, thinks),
+        .start_max_ns = choose(choice, 2) == 0 ? 0 : 100 * NS_PER_MS,
+        .kinds_percent = choose(choice, 2) == 0 ? 80 : 0,
+        .closes_percent = some(choice, 50),
+        .half_closes_percent = some(choice, 100),
+    };
+    if (calm) {
+        return;
+    }
+    habits->dribbles_percent = some(choice, 60);
+    habits->dribble_ns = PICK(choice, times_ns) / 10;
+    habits->vanishes_percent = some(choice, 60);
+    habits->garbage_percent = some(choice, 15);
+    habits->oversize_percent = some(choice, 15);
+    habits->stalls_percent = some(choice, 40);
+    habits->stops_reading_percent = some(choice, 90);
+    habits->stops_reading_ns = PICK(choice, times_ns) * 2;
+    habits->floods_percent = some(choice, 30);
+}
+
+static void draw_target(struct target_habits *habits, struct choice *choice, bool calm)
+{
+    static const uint64_t thinks[] = {0, NS_PER_MS, 10 * NS_PER_MS};
+    *habits = (struct target_habits){.think_max_ns = PICK(choice, thinks),
+                                     .interim_percent = some(choice, 50)};
+    if (calm) {
+        return;
+    }
+    habits->last_percent = some(choice, 30);
+    habits->duplicate_percent = some(choice, 20);
+    habits->late_percent = some(choice, 20);
+    habits->silent_percent = some(choice, 15);
+    habits->garbage_percent = some(choice, 15);
+    habits->oversize_percent = some(choice, 15);
+    habits->endless_percent = some(choice, 15);
+    habits->half_percent = some(choice, 40);
+    habits->resets_percent = some(choice, 50);
+    habits->closes_percent = some(choice, 40);
+    habits->early_percent = some(choice, 40);
+    habits->stray_percent = some(choice, 60);
+    habits->closes_at_once_percent = some(choice, 40);
+    habits->speaks_first_percent = some(choice, 30);
+    habits->closes_idle_percent = some(choice, 90);
+    habits->black_hole_percent = some(choice, 30);
+    habits->stops_reading_percent = some(choice, 90);
+    habits->lazy_close_percent = some(choice, 90);
+}
+
+static void draw_sizes(struct swarm *swarm, struct mux_options *options, struct choice *choice,
+                       bool calm)
+{
+    static const size_t messages[] = {128, 256, 1000, 8000, MIB};
+    static const size_t memories[] = {2 * KIB, 8 * KIB, 64 * KIB, 64 * MIB};
+    static const size_t backlogs[] = {1, 100, 4 * KIB, 64 * KIB};
+    size_t message_max = PICK(choice, messages);
+    options->settings.message_bytes_max = message_max;
+    options->backlog_bytes_max = PICK(choice, backlogs);
+    options->memory_bytes_max = calm ? 64 * MIB : PICK(choice, memories);
+    options->clients_max =
+        calm || choose(choice, 2) == 0 ? 10000 : (uint32_t)choose_between(choice, 1, 6);
+    swarm->memory_is_tight = options->memory_bytes_max < MIB;
+    size_t letters_max = (message_max < 2000 ? message_max : 2000) - MESSAGE_HEAD_BYTES_MAX;
+    swarm->clients.letters_max = (uint32_t)(choose(choice, 2) == 0 ? 5 : letters_max);
+}
+
+static void draw_times(struct mux_options *options, struct choice *choice, bool calm)
+{
+    static const uint64_t pacings[] = {0, 0, NS_PER_MS, 20 * NS_PER_MS};
+    options->delay_ns = PICK(choice, pacings);
+    options->gap_ns = PICK(choice, pacings);
+    options->on_demand = choose(choice, 3) == 0;
+    options->hold = !options->on_demand && choose(choice, 3) == 0;
+    options->seed = choose(choice, 1000);
+    if (calm) {
+        return;
+    }
+    options->client_timeout_ns = PICK(choice, times_ns);
+    options->idle_timeout_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns);
+    options->connect_timeout_ns = PICK(choice, times_ns);
+    options->queue_timeout_ns = PICK(choice, times_ns);
+    options->wait_timeout_ns =
+        times_ns[choose_between(choice, 1, ARRAY_COUNT(times_ns) - 1)]; /* more than --delay */
+    options->response_timeout_ns = PICK(choice, times_ns);
+    options->write_timeout_ns = PICK(choice, times_ns);
+    options->retry_delay_min_ns = PICK(choice, times_ns) / 10;
+    options->retry_delay_max_ns = options->retry_delay_min_ns * choose_between(choice, 1, 30);
+    options->link_idle_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns);
+    options->grace_ns = choose(choice, 4) == 0 ? 0 : PICK(choice, times_ns);
+}
+
+void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)
+{
+    memset(swarm, 0, sizeof *swarm);
+    mux_options_init(options);
+    swarm->is_calm = calm;
+    options->protocol = draw_protocol(choice);
+    draw_pipes(swarm, choice, calm);
+    draw_clients(&swarm->clients, choice, calm);
+    draw_target(&swarm->target, choice, calm);
+    draw_sizes(swarm, options, choice, calm);
+    draw_times(options, choice, calm);
+    swarm->midway_ns = PICK(choice, times_ns) / 2;
+    if (calm) {
+        return;
+    }
+    swarm->weather = (struct weather_habits){
+        .period_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns),
+        .trouble_percent = some(choice, 90),
+        .restart_percent = some(choice, 90),
+    };
+    swarm->memory_fails_every = choose(choice, 8) == 0 ? choose_between(choice, 2, 40) : 0;
+    swarm->drains_midway = choose(choice, 8) == 0;
+    swarm->stops_midway = choose(choice, 16) == 0;
+}
