@@ -25,10 +25,10 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 struct log {
-    int fd;                /* borrows for its lifetime */
-    enum log_level level;  /* lines above it are not written */
+    int fd;               /* borrows for its lifetime */
+    enum log_level level; /* lines above it are not written */
     enum log_format format;
-    bool colour;           /* text only */
+    bool colour; /* text only */
 };
 
 struct log_line {
@@ -46,8 +46,8 @@ static inline bool log_wants(const struct log *log, enum log_level level)
 }
 
 /* Starts a line; `event` is its stable name (lower_case), the rest is the text for people. */
-void log_line_begin(struct log_line *line, const struct log *log, enum log_level level, const char *event,
-                    const char *format, ...) PRINTF_LIKE(5, 6);
+void log_line_begin(struct log_line *line, const struct log *log, enum log_level level,
+                    const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* Adds a field. `key` is lower_case. */
 void log_line_text(struct log_line *line, const char *key, const char *value);
@@ -59,8 +59,8 @@ void log_line_duration(struct log_line *line, const char *key, uint64_t ns);
 void log_line_end(struct log_line *line);
 
 /* A line without fields. */
-void log_event(const struct log *log, enum log_level level, const char *event, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void log_event(const struct log *log, enum log_level level, const char *event, const char *format,
+               ...) PRINTF_LIKE(4, 5);
 
 /* Writes `bytes` as a hex dump (offset, 16 bytes, printable characters), lines without time, below the
  * line written before; JSON: one line {"event":"dump","bytes":"HEX"}. At most `max` bytes, then "...". */
@@ -73,6 +73,7 @@ struct log_limit {
 };
 
 /* Whether a line may be written now; `*held` is then the number held back before it. */
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t interval_ns, uint64_t *held) MUST_USE;
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t interval_ns,
+                    uint64_t *held) MUST_USE;
 
 #endif
