@@ -16,6 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct choice choice;
     struct tally tally = {0};
     choice_init_bytes(&choice, span_of(data + 1, size - 1));
-    run_drawn(&choice, data[0] % 8 == 0, false, "build-fuzz/tests/sim/fuzz_sim FILE", &tally);
+    run_drawn(&choice, data[0] % 8 == 0, false, "build-fuzz/tests/fuzz/fuzz_sim FILE", &tally);
     return 0;
 }
