@@ -51,6 +51,7 @@ struct protocol_settings {
     uint64_t body_bytes_max;  /* a streaming protocol: of a message's body; 0: no limit */
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
+    bool ignore_id;           /* the target's identifiers are wrong: match by order after all */
     const char *target;       /* the target as configured, `host:port`; NULL: has no such name */
 };
 
@@ -86,16 +87,18 @@ struct request {
     bool resendable;       /* may be sent again if its link dies before a response byte */
     bool closes;           /* the client's connection ends after this exchange */
     bool eager;            /* takes a link with its first piece, though its body is to come */
-    uint8_t kind;          /* the protocol's own: HTTP method, Modbus function */
-    uint32_t id;           /* the client's own identifier, restored in the response */
-    uint64_t key;          /* the protocol's own: what a response must show to match */
-    const char *origin;    /* borrowed: the client's address without port; NULL: not known */
+    bool alone;     /* takes a link on which nothing is, and nothing follows it before its end */
+    bool shareable; /* one response answers all requests of the same `key` (--coalesce) */
+    uint8_t kind;   /* the protocol's own: HTTP method, Modbus function */
+    uint32_t id;    /* the client's own identifier, restored in the response */
+    uint64_t key;   /* the protocol's own: what a response must show to match */
+    const char *origin; /* borrowed: the client's address without port; NULL: not known */
 };
 
 /* How a response finds its request. */
 enum matching {
     MATCH_BY_ORDER, /* by position on the link */
-    MATCH_BY_ID,    /* by an identifier that edit_request wrote and frame_response reads back */
+    MATCH_BY_ID,    /* by an identifier that edit wrote and frame_response reads back */
 };
 
 /* What went wrong with an exchange, as far as a client is told. */
@@ -137,6 +140,7 @@ struct protocol {
     const char *name;     /* as on the command line */
     const char *sentence; /* what it is, for `list` and help; no full stop */
     enum matching matching;
+    uint32_t id_max; /* MATCH_BY_ID: identifiers on a link go from 0 to this, all its bits set */
 
     /* Cuts the next piece from a client's stream. `request` is filled with a request's first piece.
      */
@@ -145,11 +149,15 @@ struct protocol {
                                        struct frame *frame, struct request *request);
 
     /* Cuts the next piece from the target's stream. `request` is what the response answers: by
-     * order, the oldest unanswered one; MATCH_BY_ID: NULL until the core has looked frame->id up.
-     */
+     * order, the oldest unanswered one; MATCH_BY_ID: NULL, since the core looks frame->id up only
+     * then, and every piece is a whole message. */
     enum frame_status (*frame_response)(const struct protocol_settings *settings,
                                         struct framer *framer, const struct request *request,
                                         struct span bytes, struct frame *frame);
+
+    /* Whether a response may be the answer to `request`, for all that its bytes show beside place
+     * or identifier. One that may not goes to nobody. Asked with a first piece; NULL: always. */
+    bool (*matches)(const struct request *request, struct span piece);
 
     /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes,
      * and returns how many (0: nothing of it passes, which is no error). `id` is the link's
