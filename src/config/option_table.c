@@ -64,7 +64,7 @@ const struct option options[] = {
     {FLAG("via", via), .group = GROUP_ROUTE,
      .sentence = "http: add a Via field, which names this multiplexer, to requests and responses"},
     {FLAG("forwarded", forwarded), .group = GROUP_ROUTE,
-     .sentence = "http: add a Forwarded field, which stands for the client, to requests"},
+     .sentence = "http: add a Forwarded field with the client's address to requests"},
     {FLAG("hold", hold), .group = GROUP_ROUTE,
      .sentence =
          "stay connected: when the target closes an idle connection, open the next at once instead "

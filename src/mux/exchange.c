@@ -113,6 +113,7 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     }
     exchange->state = EXCHANGE_GATHERING;
     exchange->request = *request;
+    exchange->request.origin = client->host;
     exchange->in_size = exchange->head_size = (uint32_t)frame->size;
     exchange->holds_bytes = true;
     exchange->whole = frame->ends;
@@ -220,6 +221,7 @@ static void leave_client(struct exchange *exchange)
         exchange->client->unfinished = false;
     }
     exchange->client = NULL;
+    exchange->request.origin = NULL; /* it was the client's */
 }
 
 void exchange_release_bytes(struct mux *mux, struct exchange *exchange)

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mux/state.h"
 
@@ -257,6 +258,14 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
     assert(!mux->observing);
     struct client *client = mux->draining ? NULL : client_open(mux, origin);
     return client == NULL ? MUX_ID_NONE : client_id(client);
+}
+
+void mux_named(struct mux *mux, mux_id id, const char *host)
+{
+    struct client *client = find(mux, id).client;
+    if (client != NULL && client->host == NULL) {
+        client->host = strdup(host); /* without memory for it, it stays unknown */
+    }
 }
 
 void mux_resolved(struct mux *mux, mux_id id, uint32_t count)

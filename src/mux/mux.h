@@ -189,6 +189,9 @@ void mux_clock(struct mux *mux, uint64_t now_ns);
  * observer. */
 mux_id mux_accepted(struct mux *mux, const void *origin) MUST_USE;
 
+/* Where a client comes from, in the words of `request.origin`; before its first bytes. Copied. */
+void mux_named(struct mux *mux, mux_id id, const char *host);
+
 /* A link's target name was resolved to `count` >= 1 addresses (after MUX_RESOLVE). */
 void mux_resolved(struct mux *mux, mux_id id, uint32_t count);
 void mux_connected(struct mux *mux, mux_id id, const void *origin);

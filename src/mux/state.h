@@ -84,6 +84,7 @@ struct client {
                        the rest */
     struct buf out; /* responses to send */
     struct framer framer;
+    char *host; /* owns; where it comes from, NULL: not known */
     uint64_t serial;
     uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
                           received, or reading resumed; else idle or lingering since */

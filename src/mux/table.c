@@ -64,6 +64,7 @@ void table_give(struct mux *mux, struct client *client)
     uint32_t slot = client->slot;
     uint32_t generation = client->generation + 1;
     assert(client->timer.item.place == 0);
+    free(client->host);
     memset(client, 0, sizeof *client);
     client->slot = slot;
     client->generation = generation == 0 ? 1 : generation;

@@ -96,6 +96,14 @@ static void reject(struct engine_route *route, mux_id id, int error)
     mux_failed(route->mux, id, IO_OTHER);
 }
 
+static void name_client(const struct engine_route *route, mux_id id, const struct address *peer)
+{
+    char host[ADDRESS_TEXT_MAX];
+    if (route->names_clients && address_format_host(peer, host, sizeof host)) {
+        mux_named(route->mux, id, host);
+    }
+}
+
 static void adopt(struct engine_route *route, int fd, const struct address *peer)
 {
     struct address local = socket_local(fd);
@@ -105,6 +113,7 @@ static void adopt(struct engine_route *route, int fd, const struct address *peer
         (void)sys_close(fd);
         return;
     }
+    name_client(route, id, peer);
     struct connection *connection = connection_take(route, id);
     if (connection == NULL) {
         (void)sys_close(fd);

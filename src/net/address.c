@@ -338,18 +338,32 @@ size_t endpoint_numeric(const struct endpoint *endpoint, struct address *address
     return from_numeric(endpoint->host, endpoint->port, &addresses[0]) ? 1 : 0;
 }
 
-static void format_v6(const struct sockaddr_in6 *v6, char *text, size_t capacity)
+bool address_format_host(const struct address *address, char *text, size_t capacity)
 {
+    const struct sockaddr_in6 *v6 = &address->is.v6;
+    const void *bytes = NULL;
+    int family = address->size == 0 ? AF_UNSPEC : address->is.any.sa_family;
+    if (family == AF_INET) {
+        bytes = &address->is.v4.sin_addr;
+    } else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        family = AF_INET;
+        bytes = &v6->sin6_addr.s6_addr[12];
+    } else if (family == AF_INET6) {
+        bytes = &v6->sin6_addr;
+    }
+    return bytes != NULL && inet_ntop(family, bytes, text, (socklen_t)capacity) != NULL;
+}
+
+static void format_v6(const struct address *address, char *text, size_t capacity)
+{
+    const struct sockaddr_in6 *v6 = &address->is.v6;
     char host[INET6_ADDRSTRLEN] = "";
     char interface[IF_NAMESIZE] = "";
     unsigned port = ntohs(v6->sin6_port);
+    (void)address_format_host(address, host, sizeof host);
     if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        (void)inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof host);
         (void)snprintf(text, capacity, "%s:%u", host, port);
-        return;
-    }
-    (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-    if (v6->sin6_scope_id == 0) {
+    } else if (v6->sin6_scope_id == 0) {
         (void)snprintf(text, capacity, "[%s]:%u", host, port);
     } else if (if_indextoname(v6->sin6_scope_id, interface) != NULL) {
         (void)snprintf(text, capacity, "[%s%%%s]:%u", host, interface, port);
@@ -378,11 +392,11 @@ char *address_format(const struct address *address, char *text, size_t capacity)
     }
     switch (address->is.any.sa_family) {
     case AF_INET:
-        (void)inet_ntop(AF_INET, &address->is.v4.sin_addr, host, sizeof host);
+        (void)address_format_host(address, host, sizeof host);
         (void)snprintf(text, capacity, "%s:%u", host, ntohs(address->is.v4.sin_port));
         break;
     case AF_INET6:
-        format_v6(&address->is.v6, text, capacity);
+        format_v6(address, text, capacity);
         break;
     case AF_UNIX:
         format_local(address, text, capacity);

@@ -60,4 +60,7 @@ size_t endpoint_numeric(const struct endpoint *endpoint, struct address *address
  * `unix` for an unnamed local peer. Returns `text`; ADDRESS_TEXT_MAX is enough. */
 char *address_format(const struct address *address, char *text, size_t capacity);
 
+/* The host alone, without port, brackets and zone: `127.0.0.1`, `::1`. False: the address has none. */
+bool address_format_host(const struct address *address, char *text, size_t capacity);
+
 #endif

@@ -104,7 +104,8 @@ struct engine_route {
     struct endpoint target;
     struct socket_options socket_options;
     bool has_source;
-    bool has_pace; /* --gap or --delay: the clock is told after each call on a link */
+    bool has_pace;      /* --gap or --delay: the clock is told after each call on a link */
+    bool names_clients; /* --forwarded: the core is told where each client comes from */
     struct address source;
 
     struct resolver *resolver; /* owns; NULL: the target is no name */

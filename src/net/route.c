@@ -115,6 +115,7 @@ struct engine_route *engine_add_route(struct engine *engine, struct mux *mux,
     route->has_source = options->has_source;
     route->source = options->source;
     route->has_pace = mux_options(mux)->gap_ns > 0 || mux_options(mux)->delay_ns > 0;
+    route->names_clients = mux_options(mux)->settings.forwarded;
     route->socket_options = (struct socket_options){.keepalive_idle_ns = options->keepalive_idle_ns,
                                                     .user_timeout_ns = options->user_timeout_ns};
     list_push_back(&engine->routes, &route->node);

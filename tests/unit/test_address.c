@@ -208,6 +208,30 @@ static void test_sources_are_addresses_without_port(void **state)
                         "invalid source 'fe80::1%nosuch0': there is no such network interface");
 }
 
+static void test_a_host_stands_without_port_brackets_and_zone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *host;
+    } hosts[] = {{"10.1.2.3", "10.1.2.3"},
+                 {"::1", "::1"},
+                 {"::ffff:10.1.2.3", "10.1.2.3"},
+                 {"[fe80::1%lo]", "fe80::1"}};
+    char text[ADDRESS_TEXT_MAX];
+    struct address address;
+    struct error error;
+    for (size_t index = 0; index < ARRAY_COUNT(hosts); index++) {
+        assert_true(address_parse_source(hosts[index].source, &address, &error));
+        assert_true(address_format_host(&address, text, sizeof text));
+        assert_string_equal(text, hosts[index].host);
+    }
+    address =
+        (struct address){.is.any.sa_family = AF_UNIX, .size = sizeof address.is.any.sa_family};
+    assert_false(address_format_host(&address, text, sizeof text));
+    address.size = 0;
+    assert_false(address_format_host(&address, text, sizeof text));
+}
+
 static struct endpoint target(const char *text)
 {
     struct endpoint endpoint;
@@ -280,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_bad_listen_addresses_are_explained),
         cmocka_unit_test(test_a_host_that_is_too_long_is_refused),
         cmocka_unit_test(test_a_unix_path_fits_a_socket_address),
+        cmocka_unit_test(test_a_host_stands_without_port_brackets_and_zone),
         cmocka_unit_test(test_sources_are_addresses_without_port),
         cmocka_unit_test(test_numeric_endpoints_need_no_name_service),
         cmocka_unit_test(test_a_bare_port_means_both_families),

@@ -48,6 +48,7 @@ struct port {
     bool echoes;
     unsigned turn, turn_receives, turn_receives_max;
     char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX]; /* of the origin */
+    char host[ADDRESS_TEXT_MAX];                            /* as told by mux_named */
 };
 
 struct mux {
@@ -156,6 +157,11 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
     port->echoes = mux->clients_echo;
     mux->accepted++;
     return port->id;
+}
+
+void mux_named(struct mux *mux, mux_id id, const char *host)
+{
+    (void)snprintf(port_of(mux, id)->host, sizeof port_of(mux, id)->host, "%s", host);
 }
 
 void mux_resolved(struct mux *mux, mux_id id, uint32_t count)
@@ -627,6 +633,7 @@ static void test_a_client_is_accepted_and_named(void **state)
     mux_id id = port->id;
     assert_true(engine_names(bench.route, id, &local, &remote));
     assert_true(address_equals(&remote, &here));
+    assert_string_equal(port->host, ""); /* not asked for */
 
     run_close(&bench, port);
     assert_string_equal(bench.mux->closed_remote, text);
