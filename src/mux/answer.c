@@ -56,6 +56,17 @@ static bool reply(struct mux *mux, struct client *client, const struct exchange 
     return !reply.closes;
 }
 
+void answer_give(struct mux *mux, struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    enum mux_reason reason = exchange->reason;
+    bool stays = reply(mux, client, exchange) && !exchange->request.closes;
+    exchange_finish(mux, exchange, reason);
+    if (!stays) {
+        client_flush(mux, client, reason);
+    }
+}
+
 /* Answers the failed exchanges whose turn has come. */
 void answers_give(struct mux *mux, struct client *client)
 {
@@ -65,11 +76,6 @@ void answers_give(struct mux *mux, struct client *client)
         if (exchange->state != EXCHANGE_FAILED) {
             return;
         }
-        enum mux_reason reason = exchange->reason;
-        bool stays = reply(mux, client, exchange) && !exchange->request.closes;
-        exchange_finish(mux, exchange, reason);
-        if (!stays) {
-            client_flush(mux, client, reason);
-        }
+        answer_give(mux, exchange);
     }
 }

@@ -84,14 +84,18 @@ static void check_link(const struct mux *mux, const struct link *link)
     buf_check(&link->out);
     assert(list_count(&link->exchanges) == link->exchanges_count);
     assert(link->exchanges_count <= mux->options.in_flight_max);
+    ids_check(&link->ids, mux->by_id ? link->exchanges_count : 0);
     assert(link->state == LINK_UP || link->exchanges_count == 0);
-    assert(link->state == LINK_UP || (buf_is_empty(&link->in) && buf_is_empty(&link->out)));
+    assert(link->state == LINK_UP || buf_is_empty(&link->out));
+    assert(link_is_usable(link) || buf_is_empty(&link->in));
     uint64_t position = 0;
     for (struct list *node = list_first(&link->exchanges); node != NULL;
          node = list_next(&link->exchanges, node)) {
         const struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
         assert(exchange->state == EXCHANGE_TAKEN);
         assert(exchange->link == link);
+        assert(exchange->has_id == mux->by_id);
+        assert(!mux->by_id || ids_find(&link->ids, exchange->id) == exchange);
         assert(exchange->out_begin >= position);
         assert(exchange->out_end > exchange->out_begin);
         position = exchange->out_end;

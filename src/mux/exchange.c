@@ -182,6 +182,10 @@ static void leave_link(struct mux *mux, struct exchange *exchange)
     struct link *link = exchange->link;
     bool oldest = list_first(&link->exchanges) == &exchange->node;
     list_remove(&exchange->node);
+    if (exchange->has_id) {
+        ids_free(&link->ids, exchange->id);
+        exchange->has_id = false;
+    }
     link->exchanges_count--;
     mux->counters.in_flight--;
     exchange->link = NULL;
@@ -249,7 +253,7 @@ static bool write_request(struct mux *mux, struct exchange *exchange, struct lin
     }
     struct span head = span_of(bytes.data, exchange->head_size);
     size_t size = protocol->edit(&mux->options.settings, TO_TARGET, &exchange->request,
-                                 exchange->request.id, 0, head, space);
+                                 exchange->id, 0, head, space);
     assert(size > 0);
     assert(size <= head.size + EDIT_GROWTH_MAX);
     memcpy(space + size, bytes.data + head.size, bytes.size - head.size);
@@ -264,12 +268,19 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     struct span view = span_from(buf_view(&client->in), exchange->in_begin - client->in_begin);
     struct span bytes = {.data = view.data, .size = exchange->in_size};
     size_t before = buf_size(&link->out);
+    if (mux->by_id) {
+        exchange->id = ids_give(&link->ids, exchange);
+    }
     if (!write_request(mux, exchange, link, bytes)) {
+        if (mux->by_id) {
+            ids_free(&link->ids, exchange->id);
+        }
         exchange_fail(mux, exchange, REASON_MEMORY);
         return;
     }
     leave_waiting(mux, exchange);
     exchange->state = EXCHANGE_TAKEN;
+    exchange->has_id = mux->by_id;
     exchange->link = link;
     exchange->out_begin = link->written + before;
     exchange->out_end = link->written + buf_size(&link->out);
@@ -405,6 +416,9 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
         exchange->whole = true; /* nobody waits for the rest, which is discarded */
         client->unfinished = false;
         client_poison(mux, client);
+    }
+    if (mux->by_id && !exchange->request.closes) {
+        answer_give(mux, exchange); /* in any order, as responses come */
     }
     client_settle(mux, client);
 }

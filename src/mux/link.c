@@ -29,6 +29,9 @@ static bool is_dialling(const struct link *link)
 /* Whether the client that it answers has to take its bytes first. */
 static bool is_blocked(const struct mux *mux, const struct link *link)
 {
+    if (mux->by_id) {
+        return false; /* whose response comes next is not known, and each is small */
+    }
     const struct exchange *oldest = exchange_first(&link->exchanges);
     return oldest != NULL && oldest->client != NULL &&
            buf_size(&oldest->client->out) > mux->options.backlog_bytes_max;
@@ -61,6 +64,9 @@ static uint64_t response_deadline(const struct mux *mux, const struct link *link
 {
     if (oldest->sent_ns == TIME_NEVER) {
         return time_after(oldest->arrived_ns, mux->options.wait_timeout_ns);
+    }
+    if (mux->by_id) {
+        return time_after(oldest->sent_ns, mux->options.response_timeout_ns);
     }
     if (link->blocked) {
         return TIME_NEVER;
@@ -274,8 +280,11 @@ void link_closed(struct mux *mux, struct link *link)
         return;
     }
     heap_remove(&mux->heap, &link->timer.item);
-    *link = (struct link){
-        .slot = link->slot, .generation = link->generation, .timer = {.item = {.tag = TIMER_LINK}}};
+    ids_clear(&link->ids);
+    *link = (struct link){.slot = link->slot,
+                          .generation = link->generation,
+                          .ids = link->ids,
+                          .timer = {.item = {.tag = TIMER_LINK}}};
     list_init(&link->exchanges);
     mux->links_count--;
     mux->schedule_wanted = true;
@@ -371,20 +380,33 @@ void link_probed(struct mux *mux, struct link *link)
 
 /* ---- time ---- */
 
+/* The response did not come in time. By identifier, its place is free at once and its identifier used
+ * no more on this link; by order, position on the link is lost. */
+static void response_expired(struct mux *mux, struct link *link, struct exchange *exchange)
+{
+    mux->counters.timeouts++;
+    link->timeouts++;
+    if (exchange->has_id) {
+        ids_retire(&link->ids, exchange->id);
+        exchange->has_id = false;
+    }
+    exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
+    if (!mux->by_id || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
+        link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
+    }
+}
+
 static void up_expired(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
     if (oldest == NULL) {
         link_replace(mux, link, REASON_LINK_IDLE);
-        return;
-    }
-    if (oldest->sent_ns == TIME_NEVER) {
+    } else if (oldest->sent_ns == TIME_NEVER) {
         exchange_fail(mux, oldest, REASON_WAIT_TIMEOUT);
+        link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
     } else {
-        mux->counters.timeouts++;
-        exchange_fail(mux, oldest, REASON_RESPONSE_TIMEOUT);
+        response_expired(mux, link, oldest);
     }
-    link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
 }
 
 void link_expired(struct mux *mux, struct link *link)

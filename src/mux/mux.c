@@ -41,7 +41,6 @@ void mux_options_init(struct mux_options *options)
 static void assert_sane(const struct mux_options *options)
 {
     assert(options->protocol != NULL);
-    assert(options->protocol->matching == MATCH_BY_ORDER);
     assert(options->clients_max > 0);
     assert(options->clients_max < INT32_MAX - CLIENTS_REFUSED_MAX);
     assert(options->links_max == 1);
@@ -80,6 +79,27 @@ static void init_links(struct mux *mux)
     }
 }
 
+/* The tables of identifiers, where the protocol has such. */
+static bool init_ids(struct mux *mux)
+{
+    mux->by_id = mux->options.protocol->matching == MATCH_BY_ID && !mux->options.settings.ignore_id;
+    for (uint32_t slot = 0; mux->by_id && slot < mux->options.links_max; slot++) {
+        if (!ids_init(&mux->links[slot].ids, mux->options.in_flight_max,
+                      mux->options.protocol->id_max)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_links(struct mux *mux)
+{
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        ids_deinit(&mux->links[slot].ids);
+    }
+    free(mux->links);
+}
+
 struct mux *mux_create(const struct mux_options *options, const struct mux_observer *observer,
                        uint8_t *scratch, uint64_t now_ns)
 {
@@ -88,13 +108,17 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
     if (mux == NULL) {
         return NULL;
     }
+    mux->options = *options;
     mux->links = calloc(options->links_max, sizeof *mux->links);
-    if (mux->links == NULL || !heap_reserve(&mux->heap, 1 + options->links_max)) {
-        free(mux->links);
+    if (mux->links == NULL) {
         free(mux);
         return NULL;
     }
-    mux->options = *options;
+    if (!init_ids(mux) || !heap_reserve(&mux->heap, 1 + options->links_max)) {
+        free_links(mux);
+        free(mux);
+        return NULL;
+    }
     mux->observer = observer == NULL ? (struct mux_observer){0} : *observer;
     mux->scratch = scratch;
     mux->now_ns = now_ns;
@@ -143,7 +167,7 @@ void mux_destroy(struct mux **mux_pointer)
     buf_pool_deinit(&mux->link_bufs);
     table_deinit(mux);
     heap_deinit(&mux->heap);
-    free(mux->links);
+    free_links(mux);
     free(mux);
 }
 

@@ -2,10 +2,13 @@
 /*
  * The target's bytes become responses.
  *
- * Bytes that come belong to the oldest exchange on the link whose request has begun to leave; when
- * there is none they are stray: position on the link is lost, and it is replaced. A response is
- * framed straight from the receive buffer and copied to its client; only a part of one stays with
- * the link.
+ * By order, bytes that come belong to the oldest exchange on the link whose request has begun to leave;
+ * when there is none they are stray: position on the link is lost, and it is replaced. By identifier, a
+ * message that nobody waits for is stray, and the link goes on. Either way a response that does not match
+ * its request goes to nobody.
+ *
+ * A response is framed straight from the receive buffer and copied to its client; only a part of one
+ * stays with the link.
  */
 #include <assert.h>
 
@@ -114,52 +117,115 @@ void response_ended(struct mux *mux, struct link *link)
     }
 }
 
-static void stray(struct mux *mux, struct link *link, struct span bytes)
+/* Bytes that nobody waits for: counted, told, dropped. */
+static void count_stray(struct mux *mux, const struct link *link, struct span bytes)
 {
     mux->counters.strays++;
     observe(mux,
             (struct mux_event){
                 .kind = MUX_STRAY, .link_id = link_id(link), .link = link->serial, .bytes = bytes});
-    link_replace(mux, link, REASON_TARGET_STRAY);
+}
+
+/* Whether an exchange waits for bytes of the target. */
+static bool awaits(const struct exchange *exchange)
+{
+    return exchange != NULL && exchange->sent_ns != TIME_NEVER &&
+           exchange->request.expects_response;
+}
+
+/* Its response has begun: its request is not sent again. False: the link is no longer up. */
+static bool begin_response(struct mux *mux, const struct link *link, struct exchange *exchange)
+{
+    if (!exchange->responding) {
+        exchange->responding = true;
+        exchange_release_bytes(mux, exchange);
+    }
+    return link->state == LINK_UP;
+}
+
+/* Whether a first piece may be of the response to the exchange. */
+static bool is_match(const struct mux *mux, const struct exchange *exchange, struct span piece)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    return protocol->matches == NULL || exchange->delivered ||
+           protocol->matches(&exchange->request, piece);
+}
+
+static void refuse_response(struct mux *mux, struct link *link, enum frame_status status)
+{
+    link_replace(mux, link,
+                 status == FRAME_INVALID ? REASON_TARGET_MALFORMED : REASON_TARGET_TOO_LARGE);
 }
 
 /* Cuts the next piece off `bytes`. Returns how many bytes it took; 0: the rest waits, or the link
  * has ended. */
-static size_t take_response(struct mux *mux, struct link *link, struct span bytes)
+static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
 {
     const struct mux_options *options = &mux->options;
     struct exchange *exchange = exchange_first(&link->exchanges);
-    if (exchange == NULL || exchange->sent_ns == TIME_NEVER ||
-        !exchange->request.expects_response) {
-        stray(mux, link, bytes);
+    if (!awaits(exchange)) {
+        count_stray(mux, link, bytes);
+        link_replace(mux, link, REASON_TARGET_STRAY);
         return 0;
     }
-    if (!exchange->responding) {
-        exchange->responding = true;
-        exchange_release_bytes(mux, exchange);
-        if (link->state != LINK_UP) {
-            return 0;
-        }
+    if (!begin_response(mux, link, exchange)) {
+        return 0;
     }
     struct frame frame = {0};
-    switch (options->protocol->frame_response(&options->settings, &link->framer, &exchange->request,
-                                              bytes, &frame)) {
+    enum frame_status status = options->protocol->frame_response(&options->settings, &link->framer,
+                                                                 &exchange->request, bytes, &frame);
+    struct span piece = span_of(bytes.data, frame.size);
+    switch (status) {
     case FRAME_PIECE:
         assert(frame.size <= bytes.size);
-        return take_piece(mux, link, exchange, &frame, span_of(bytes.data, frame.size)) ? frame.size
-                                                                                        : 0;
+        if (!is_match(mux, exchange, piece)) {
+            count_stray(mux, link, piece);
+            return frame.size;
+        }
+        return take_piece(mux, link, exchange, &frame, piece) ? frame.size : 0;
     case FRAME_PARTIAL:
         if (is_orphan_too_large(link, exchange, bytes.size, &frame)) {
             link_replace(mux, link, REASON_ORPHAN);
         }
         return 0;
     case FRAME_INVALID:
-        exchange->code = frame.code;
-        link_replace(mux, link, REASON_TARGET_MALFORMED);
-        return 0;
     case FRAME_TOO_LARGE:
         exchange->code = frame.code;
-        link_replace(mux, link, REASON_TARGET_TOO_LARGE);
+        refuse_response(mux, link, status);
+        return 0;
+    }
+    return 0;
+}
+
+/* A whole message for whoever has its identifier. False: the link takes no other. */
+static bool take_identified(struct mux *mux, struct link *link, const struct frame *frame,
+                            struct span piece)
+{
+    assert(frame->ends);
+    struct exchange *exchange = ids_find(&link->ids, frame->id);
+    if (!awaits(exchange) || !is_match(mux, exchange, piece)) {
+        count_stray(mux, link, piece);
+        return true;
+    }
+    return begin_response(mux, link, exchange) && take_piece(mux, link, exchange, frame, piece);
+}
+
+/* As take_next, where responses are found by identifier. */
+static size_t take_next_by_id(struct mux *mux, struct link *link, struct span bytes)
+{
+    const struct mux_options *options = &mux->options;
+    struct frame frame = {0};
+    enum frame_status status =
+        options->protocol->frame_response(&options->settings, &link->framer, NULL, bytes, &frame);
+    switch (status) {
+    case FRAME_PIECE:
+        assert(frame.size <= bytes.size);
+        return take_identified(mux, link, &frame, span_of(bytes.data, frame.size)) ? frame.size : 0;
+    case FRAME_PARTIAL:
+        return 0;
+    case FRAME_INVALID:
+    case FRAME_TOO_LARGE:
+        refuse_response(mux, link, status);
         return 0;
     }
     return 0;
@@ -169,8 +235,9 @@ static size_t take_response(struct mux *mux, struct link *link, struct span byte
 static size_t take_responses(struct mux *mux, struct link *link, struct span bytes)
 {
     size_t taken = 0;
-    while (taken < bytes.size && link->state == LINK_UP) {
-        size_t size = take_response(mux, link, span_from(bytes, taken));
+    while (taken < bytes.size && link_is_usable(link)) {
+        struct span rest = span_from(bytes, taken);
+        size_t size = mux->by_id ? take_next_by_id(mux, link, rest) : take_next(mux, link, rest);
         if (size == 0) {
             break;
         }
@@ -183,15 +250,17 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
 {
     mux->counters.link_bytes_in += bytes.size;
     link->last_io_ns = mux->now_ns;
-    if (link->state == LINK_DELAYING) {
-        stray(mux, link, bytes);
+    link->timeouts = 0;
+    if (link->state == LINK_DELAYING && !mux->by_id) {
+        count_stray(mux, link, bytes);
+        link_replace(mux, link, REASON_TARGET_STRAY);
     }
-    if (link->state != LINK_UP) {
+    if (!link_is_usable(link)) {
         return;
     }
     if (buf_is_empty(&link->in)) {
         size_t taken = take_responses(mux, link, bytes);
-        if (link->state == LINK_UP &&
+        if (link_is_usable(link) &&
             !buf_append(&mux->link_bufs, &link->in, span_from(bytes, taken))) {
             link_replace(mux, link, REASON_MEMORY);
         }
@@ -199,7 +268,7 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
         link_replace(mux, link, REASON_MEMORY);
     } else {
         size_t taken = take_responses(mux, link, buf_view(&link->in));
-        if (link->state == LINK_UP) {
+        if (link_is_usable(link)) {
             buf_consume(&mux->link_bufs, &link->in, taken);
         }
     }

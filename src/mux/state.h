@@ -16,6 +16,7 @@
  *     schedule.c   whose turn it is, on which link
  *     dial.c       when and where to connect; back-off; the outage clock
  *     exchange.c   an exchange from queue to end, and its answer to the client
+ *     ids.c        identifiers on a link
  *     table.c      slots and ids of clients
  *
  * client.c and link.c meet in exchange.c: a client that goes turns its exchanges into orphans, a
@@ -32,6 +33,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "base/units.h"
+#include "mux/ids.h"
 #include "mux/mux.h"
 
 enum {
@@ -40,6 +42,7 @@ enum {
     ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
     CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
     CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
+    TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
 };
 
 #define LINGER_NS (2 * NS_PER_S)
@@ -131,6 +134,7 @@ struct link {
     struct buf in;         /* a partial response */
     struct buf out;        /* requests to send */
     struct framer framer;
+    struct ids ids; /* by identifier: of its exchanges */
     struct timer timer;
     uint64_t serial;
     uint64_t written;  /* bytes handed to the kernel; stream position of the first byte in `out` */
@@ -141,6 +145,7 @@ struct link {
     uint64_t head_ns;    /* since when the oldest exchange is the oldest */
     uint32_t slot, generation;
     uint32_t exchanges_count;
+    uint32_t timeouts; /* by identifier: since something was received */
     enum link_state state;
     enum mux_reason reason; /* from the moment its end is decided */
     bool answered;          /* delivered a whole response */
@@ -175,6 +180,7 @@ struct exchange {
     struct request request;
     uint32_t in_size;   /* bytes of its request that were framed so far */
     uint32_t head_size; /* of its first piece */
+    uint32_t id;        /* on its link, if it `has_id` */
     uint16_t code;      /* what the framer said when it refused */
     enum exchange_state state;
     enum mux_reason reason; /* why it FAILED */
@@ -185,6 +191,7 @@ struct exchange {
     bool until_end;         /* its response is complete when the link ends */
     bool closes_client;     /* its response is complete when the client is closed */
     bool resent;
+    bool has_id; /* holds an identifier of its link */
 };
 
 struct mux {
@@ -192,6 +199,7 @@ struct mux {
     struct mux_observer observer;
     uint8_t *scratch; /* borrows */
     uint64_t now_ns;
+    bool by_id; /* responses find their requests by identifier, else by order */
 
     struct client **client_chunks; /* table.c */
     uint32_t client_slots;         /* slots that exist */
@@ -311,6 +319,8 @@ void requests_release(struct mux *mux, struct client *client);
  * was queued. */
 bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
                     uint8_t kind, struct span piece);
+/* Answers a failed exchange, whose client is served, and finishes it. */
+void answer_give(struct mux *mux, struct exchange *exchange);
 /* Answers the failed exchanges whose turn has come. */
 void answers_give(struct mux *mux, struct client *client);
 
