@@ -32,6 +32,8 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
     uint32_t on_link = 0;
     uint32_t in_end = 0; /* offsets in client->in */
     uint64_t serial = 0;
+    const struct exchange *next = NULL;
+    const struct exchange *holder = NULL;
     for (struct list *node = list_first(&client->exchanges); node != NULL;
          node = list_next(&client->exchanges, node)) {
         const struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
@@ -42,12 +44,20 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
         on_link += exchange->state == EXCHANGE_TAKEN;
         assert((exchange->state == EXCHANGE_TAKEN) == (exchange->link != NULL));
         assert(exchange->state != EXCHANGE_WAITING || exchange->holds_bytes);
+        if (exchange->state == EXCHANGE_WAITING && next == NULL) {
+            next = exchange;
+        }
+        if (exchange->holds_bytes && holder == NULL) {
+            holder = exchange;
+        }
         assert(!exchange->holds_bytes || exchange->in_begin - client->in_begin >= in_end);
         if (exchange->holds_bytes) {
             in_end = exchange->in_begin - client->in_begin + exchange->in_size;
         }
     }
     assert(in_end <= client->framed);
+    assert(next == client->next);
+    assert(holder == client->holder);
     assert(count == client->exchanges_count);
     assert(on_link == client->on_link);
     const struct exchange *unfinished = client_unfinished(client);
@@ -89,6 +99,7 @@ static void check_link(const struct mux *mux, const struct link *link)
     assert(link->state == LINK_UP || buf_is_empty(&link->out));
     assert(link_is_usable(link) || buf_is_empty(&link->in));
     uint64_t position = 0;
+    const struct exchange *sending = NULL;
     for (struct list *node = list_first(&link->exchanges); node != NULL;
          node = list_next(&link->exchanges, node)) {
         const struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
@@ -99,8 +110,12 @@ static void check_link(const struct mux *mux, const struct link *link)
         assert(exchange->out_begin >= position);
         assert(exchange->out_end > exchange->out_begin);
         position = exchange->out_end;
+        if (sending == NULL && (!exchange->whole || link->written < exchange->out_end)) {
+            sending = exchange;
+        }
         assert((exchange->sent_ns == TIME_NEVER) == (link->written <= exchange->out_begin));
     }
+    assert(sending == link->sending);
     assert(position <= link->written + buf_size(&link->out));
     /* Unsent bytes belong to somebody: never half a message followed by another's. */
     assert(buf_is_empty(&link->out) || position == link->written + buf_size(&link->out));

@@ -29,17 +29,16 @@ struct exchange *exchange_first(const struct list *head)
     return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
 }
 
-struct exchange *exchange_next_waiting(const struct client *client)
+struct exchange *exchange_after(const struct exchange *exchange)
 {
-    /* At most in_flight_max exchanges on a link, and failed ones behind those, stand before it. */
-    for (struct list *node = list_first(&client->exchanges); node != NULL;
-         node = list_next(&client->exchanges, node)) {
-        struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
-        if (exchange->state == EXCHANGE_WAITING) {
-            return exchange;
-        }
-    }
-    return NULL;
+    struct list *node = list_next(&exchange->client->exchanges, &exchange->client_node);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, client_node);
+}
+
+struct exchange *exchange_behind(const struct exchange *exchange)
+{
+    struct list *node = list_next(&exchange->link->exchanges, &exchange->node);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
 }
 
 static void report(struct mux *mux, enum mux_event_kind kind, const struct exchange *exchange,
@@ -88,6 +87,9 @@ static void enqueue(struct mux *mux, struct exchange *exchange)
     exchange->arrived_outage_ns = outage_clock(mux);
     list_push_back(&mux->waiting, &exchange->node);
     mux->counters.waiting++;
+    if (exchange->client->next == NULL) {
+        exchange->client->next = exchange;
+    }
     if (list_first(&mux->waiting) == &exchange->node) {
         timer_arm(mux, &mux->timer, waiting_deadline(mux));
     }
@@ -116,6 +118,9 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     exchange->request.origin = client->host;
     exchange->in_size = exchange->head_size = (uint32_t)frame->size;
     exchange->holds_bytes = true;
+    if (client->holder == NULL) {
+        client->holder = exchange;
+    }
     exchange->whole = frame->ends;
     client->unfinished = !frame->ends;
     client->framed += (uint32_t)frame->size;
@@ -174,6 +179,12 @@ static void leave_waiting(struct mux *mux, struct exchange *exchange)
     assert(exchange->state == EXCHANGE_WAITING);
     list_remove(&exchange->node);
     mux->counters.waiting--;
+    struct client *client = exchange->client;
+    if (client->next == exchange) { /* each is stepped over once */
+        do {
+            client->next = exchange_after(client->next);
+        } while (client->next != NULL && client->next->state != EXCHANGE_WAITING);
+    }
 }
 
 static void leave_link(struct mux *mux, struct exchange *exchange)
@@ -181,6 +192,9 @@ static void leave_link(struct mux *mux, struct exchange *exchange)
     assert(exchange->state == EXCHANGE_TAKEN);
     struct link *link = exchange->link;
     bool oldest = list_first(&link->exchanges) == &exchange->node;
+    if (link->sending == exchange) {
+        link->sending = exchange_behind(exchange);
+    }
     list_remove(&exchange->node);
     if (exchange->has_id) {
         ids_free(&link->ids, exchange->id);
@@ -217,8 +231,19 @@ static void leave(struct mux *mux, struct exchange *exchange)
     }
 }
 
+/* Its bytes are not needed any more. */
+static void drop_bytes(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    exchange->holds_bytes = false;
+    while (client->holder != NULL && !client->holder->holds_bytes) { /* each is stepped over once */
+        client->holder = exchange_after(client->holder);
+    }
+}
+
 static void leave_client(struct exchange *exchange)
 {
+    drop_bytes(exchange);
     list_remove(&exchange->client_node);
     exchange->client->exchanges_count--;
     if (!exchange->whole) {
@@ -233,7 +258,7 @@ void exchange_release_bytes(struct mux *mux, struct exchange *exchange)
     if (!exchange->holds_bytes) {
         return;
     }
-    exchange->holds_bytes = false;
+    drop_bytes(exchange);
     client_settle(mux, exchange->client);
 }
 
@@ -290,6 +315,9 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         link->head_ns = mux->now_ns;
     }
     list_push_back(&link->exchanges, &exchange->node);
+    if (link->sending == NULL) {
+        link->sending = exchange;
+    }
     client->on_link++;
     mux->counters.in_flight++;
     mux->counters.requests_taken++;
@@ -358,6 +386,7 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     leave_link(mux, exchange);
     exchange->state = EXCHANGE_WAITING;
     insert_waiting(mux, exchange);
+    client->next = exchange; /* what left for the link stood before all that wait */
     list_drop(&client->turn);
     if (turn_is_due(mux, client)) {
         list_push_front(&mux->turns, &client->turn);
@@ -410,7 +439,7 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
     leave(mux, exchange);
     exchange->state = EXCHANGE_FAILED;
     exchange->reason = reason;
-    exchange->holds_bytes = false;
+    drop_bytes(exchange);
     if (!exchange->whole) {
         exchange->request.closes = true;
         exchange->whole = true; /* nobody waits for the rest, which is discarded */
@@ -436,7 +465,6 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     bool half = !exchange->whole || link->written < exchange->out_end;
     mux->counters.orphans++;
     exchange->client->on_link--;
-    exchange->holds_bytes = false;
     leave_client(exchange);
     if (half) {
         link_replace(mux, link, REASON_HALF_REQUEST);

@@ -339,15 +339,15 @@ void link_sent(struct mux *mux, struct link *link, size_t size)
     link->written += size;
     link->last_io_ns = mux->now_ns;
     buf_consume(&mux->link_bufs, &link->out, size);
-    /* Those whose bytes are wholly written stand in front of the others: go from the newest
-     * backwards. */
-    struct list *node = list_last(&link->exchanges);
-    while (node != NULL) {
-        struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
-        bool older_are_done = exchange->sent_ns != TIME_NEVER;
-        node = node->prev == &link->exchanges ? NULL : node->prev;
+    /* Each round ends with the first that is not wholly written, or steps over one that is. */
+    while (link->sending != NULL && link->written > link->sending->out_begin) {
+        struct exchange *exchange = link->sending;
+        bool written = link->written >= exchange->out_end;
+        if (written && exchange->whole) {
+            link->sending = exchange_behind(exchange);
+        }
         exchange_sent(mux, exchange, link->written);
-        if (older_are_done || link->state != LINK_UP) {
+        if (!written || link->sending == exchange) {
             break;
         }
     }

@@ -73,18 +73,11 @@ void client_refuse(struct mux *mux, struct client *client, enum mux_reason reaso
     }
 }
 
-/* Drops the bytes of exchanges at the front that no longer need them. */
+/* Drops the bytes at the front that no exchange needs any longer. */
 void requests_release(struct mux *mux, struct client *client)
 {
-    uint32_t size = client->framed;
-    for (struct list *node = list_first(&client->exchanges); node != NULL;
-         node = list_next(&client->exchanges, node)) {
-        struct exchange *exchange = LIST_ENTRY(node, struct exchange, client_node);
-        if (exchange->holds_bytes) {
-            size = exchange->in_begin - client->in_begin;
-            break;
-        }
-    }
+    uint32_t size =
+        client->holder == NULL ? client->framed : client->holder->in_begin - client->in_begin;
     if (size == 0) {
         return;
     }

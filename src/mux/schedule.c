@@ -22,7 +22,7 @@ bool turn_is_due(const struct mux *mux, const struct client *client)
     if (client->on_link >= mux->options.in_flight_max) {
         return false;
     }
-    return exchange_next_waiting(client) != NULL;
+    return client->next != NULL;
 }
 
 void turn_update(struct mux *mux, struct client *client)
@@ -88,7 +88,7 @@ void schedule(struct mux *mux)
         }
         struct client *client = LIST_ENTRY(list_front(&mux->turns), struct client, turn);
         list_remove(&client->turn);
-        exchange_take(mux, exchange_next_waiting(client), link);
+        exchange_take(mux, client->next, link);
     }
     dial_run(mux);
 }

@@ -79,10 +79,12 @@ enum client_state {
 };
 
 struct client {
-    struct list changed;   /* in mux->changed_clients */
-    struct list turn;      /* in mux->turns: has a request that may be taken */
-    struct list stalled;   /* in mux->slow while `slow`, else in mux->partials while `partial` */
-    struct list exchanges; /* head; in the order asked */
+    struct list changed;     /* in mux->changed_clients */
+    struct list turn;        /* in mux->turns: has a request that may be taken */
+    struct list stalled;     /* in mux->slow while `slow`, else in mux->partials while `partial` */
+    struct list exchanges;   /* head; in the order asked */
+    struct exchange *next;   /* the oldest that is WAITING; NULL: none */
+    struct exchange *holder; /* the oldest that holds bytes of `in`; NULL: none */
     struct buf in;  /* bytes of queued requests that may still be needed, then `framed` ends, then
                        the rest */
     struct buf out; /* responses to send */
@@ -129,10 +131,11 @@ enum link_state {
 };
 
 struct link {
-    struct list changed;   /* in mux->changed_links */
-    struct list exchanges; /* head; in the order of their bytes on the link */
-    struct buf in;         /* a partial response */
-    struct buf out;        /* requests to send */
+    struct list changed;      /* in mux->changed_links */
+    struct list exchanges;    /* head; in the order of their bytes on the link */
+    struct exchange *sending; /* the oldest whose bytes are not all written; NULL: none */
+    struct buf in;            /* a partial response */
+    struct buf out;           /* requests to send */
     struct framer framer;
     struct ids ids; /* by identifier: of its exchanges */
     struct timer timer;
@@ -383,14 +386,17 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
 bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason,
                            uint16_t code);
 void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link);
+/* Up to `written` its link's bytes are in the kernel. */
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written);
+/* The one behind it in its client's queue, or on its link; NULL: none. */
+struct exchange *exchange_after(const struct exchange *exchange);
+struct exchange *exchange_behind(const struct exchange *exchange);
 void exchange_return(struct mux *mux, struct exchange *exchange);
 void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 /* The client has gone: dropped, taken back, or an orphan from now on. */
 void exchange_abandon(struct mux *mux, struct exchange *exchange);
 void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 void exchange_release_bytes(struct mux *mux, struct exchange *exchange);
-struct exchange *exchange_next_waiting(const struct client *client);
 struct exchange *exchange_first(const struct list *head);
 /* Deadline of the oldest waiting exchange, and what ends those that are due. */
 uint64_t waiting_deadline(const struct mux *mux);
