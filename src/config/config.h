@@ -28,7 +28,9 @@ struct config {
     char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
     bool on_demand;
     bool hold;
-    bool via, forwarded; /* http */
+    bool via, forwarded;   /* http */
+    bool modbus_ignore_id; /* modbus */
+    bool coalesce;         /* protocols with reads that can be told: modbus */
 
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,

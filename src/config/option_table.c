@@ -65,6 +65,13 @@ const struct option options[] = {
      .sentence = "http: add a Via field, which names this multiplexer, to requests and responses"},
     {FLAG("forwarded", forwarded), .group = GROUP_ROUTE,
      .sentence = "http: add a Forwarded field with the client's address to requests"},
+    {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
+     .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
+                 "their order, and check unit and function only"},
+    {FLAG("coalesce", coalesce), .group = GROUP_ROUTE,
+     .sentence =
+         "modbus: identical reads that arrive while one of them waits or is under way share "
+         "its response"},
     {FLAG("hold", hold), .group = GROUP_ROUTE,
      .sentence =
          "stay connected: when the target closes an idle connection, open the next at once instead "

@@ -40,6 +40,9 @@ void announce_stop(const struct log *log, const struct mux_counters *counters)
     log_line_number(&line, "clients", counters->clients_accepted);
     log_line_number(&line, "requests", counters->requests);
     log_line_number(&line, "responses", counters->responses);
+    if (counters->coalesced > 0) {
+        log_line_number(&line, "coalesced", counters->coalesced);
+    }
     /* What still waits or is in flight now was cut by stopping at once. */
     log_line_number(&line, "cut",
                     counters->cut + (uint64_t)counters->waiting + (uint64_t)counters->in_flight);

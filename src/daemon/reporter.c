@@ -280,6 +280,18 @@ static void request_taken(struct reporter *reporter, const struct mux_event *eve
     dump(reporter, event->bytes);
 }
 
+static void joined(struct reporter *reporter, const struct mux_event *event)
+{
+    struct log_line line;
+    log_line_begin(&line, reporter->log, LOG_DEBUG, "joined",
+                   "#%llu: its request shares the response of an identical one",
+                   (unsigned long long)event->client);
+    log_line_number(&line, "client", event->client);
+    log_line_number(&line, "exchange", event->exchange);
+    log_line_number(&line, "leader", event->leader);
+    log_line_end(&line);
+}
+
 static void response(struct reporter *reporter, const struct mux_event *event)
 {
     if (!log_wants(reporter->log, LOG_DEBUG)) {
@@ -387,6 +399,9 @@ void reporter_event(void *context, const struct mux_event *event)
         break;
     case MUX_LINK_CLOSED:
         link_closed(reporter, event);
+        break;
+    case MUX_JOINED:
+        joined(reporter, event);
         break;
     case MUX_REQUEST:
         break; /* its line comes when it is taken, or when it ends untaken */

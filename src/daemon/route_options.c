@@ -29,6 +29,7 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.body_bytes_max = config->max_body_bytes;
     options->settings.via = config->via;
     options->settings.forwarded = config->forwarded;
+    options->settings.ignore_id = config->modbus_ignore_id;
     options->settings.target = config->target;
     options->clients_max = (uint32_t)config->max_clients;
     options->request_buffer_bytes = (size_t)config->buffer_requests_bytes;
@@ -131,6 +132,7 @@ bool route_options_init(struct route_options *options, const struct config *conf
     set_times(&options->mux, config);
     options->mux.on_demand = config->on_demand;
     options->mux.hold = config->hold;
+    options->mux.coalesce = config->coalesce;
     options->mux.seed = jitter_seed();
     options->engine.keepalive_idle_ns = config->keepalive_ns;
     options->engine.user_timeout_ns = user_timeout(config);

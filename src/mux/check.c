@@ -30,6 +30,7 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
 {
     uint32_t count = 0;
     uint32_t on_link = 0;
+    uint32_t joined = 0;
     uint32_t in_end = 0; /* offsets in client->in */
     uint64_t serial = 0;
     const struct exchange *next = NULL;
@@ -42,6 +43,8 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
         serial = exchange->serial;
         count++;
         on_link += exchange->state == EXCHANGE_TAKEN;
+        joined += exchange->state == EXCHANGE_JOINED;
+        assert(exchange->state != EXCHANGE_JOINED || exchange->holds_bytes);
         assert((exchange->state == EXCHANGE_TAKEN) == (exchange->link != NULL));
         assert(exchange->state != EXCHANGE_WAITING || exchange->holds_bytes);
         if (exchange->state == EXCHANGE_WAITING && next == NULL) {
@@ -60,6 +63,7 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
     assert(holder == client->holder);
     assert(count == client->exchanges_count);
     assert(on_link == client->on_link);
+    assert(joined == client->joined);
     const struct exchange *unfinished = client_unfinished(client);
     assert(unfinished == NULL || (!unfinished->whole && count > 0));
     assert(on_link <= mux->options.in_flight_max);

@@ -2,7 +2,7 @@
 /*
  * An exchange, from queue to end.
  *
- *     GATHERING ──(whole, or enough of it)──► WAITING
+ *     GATHERING ──(whole, or enough of it)──► WAITING, or JOINED to another one (share.c)
  *
  *     WAITING ──take──► TAKEN ──(response ends, or sent and nothing expected)──► finished
  *        ▲                │
@@ -74,6 +74,7 @@ static struct exchange *append(struct mux *mux, struct client *client)
     exchange->arrived_outage_ns = outage_clock(mux);
     exchange->sent_ns = TIME_NEVER;
     exchange->in_begin = client->in_begin + client->framed;
+    list_init(&exchange->joiners);
     list_push_back(&client->exchanges, &exchange->client_node);
     client->exchanges_count++;
     return exchange;
@@ -126,7 +127,7 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     client->framed += (uint32_t)frame->size;
     mux->counters.requests++;
     report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
-    if (is_ready(mux, exchange)) {
+    if (!share_join(mux, exchange) && is_ready(mux, exchange)) {
         enqueue(mux, exchange);
     }
     return true;
@@ -218,14 +219,21 @@ static void leave(struct mux *mux, struct exchange *exchange)
     switch (exchange->state) {
     case EXCHANGE_WAITING:
         leave_waiting(mux, exchange);
+        share_end(mux, exchange);
         if (list_is_empty(&mux->waiting)) {
             links_idle(mux);
         }
         break;
     case EXCHANGE_TAKEN:
         leave_link(mux, exchange);
+        share_end(mux, exchange);
+        break;
+    case EXCHANGE_JOINED:
+        share_leave(exchange);
         break;
     case EXCHANGE_GATHERING:
+        share_end(mux, exchange);
+        break;
     case EXCHANGE_FAILED:
         break;
     }
@@ -310,6 +318,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     exchange->out_begin = link->written + before;
     exchange->out_end = link->written + buf_size(&link->out);
     exchange->sent_ns = TIME_NEVER;
+    exchange->effects_ended = mux->effects_ended;
     exchange->responding = false;
     if (link->exchanges_count++ == 0) {
         link->head_ns = mux->now_ns;
@@ -369,6 +378,22 @@ static void insert_waiting(struct mux *mux, struct exchange *exchange)
     mux->counters.waiting++;
 }
 
+void exchange_wait_again(struct mux *mux, struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    exchange->state = EXCHANGE_WAITING;
+    insert_waiting(mux, exchange);
+    if (client->next == NULL || exchange->serial < client->next->serial) {
+        client->next = exchange;
+    }
+    list_drop(&client->turn);
+    if (turn_is_due(mux, client)) {
+        list_push_front(&mux->turns, &client->turn);
+    }
+    mux->schedule_wanted = true;
+    timer_arm(mux, &mux->timer, waiting_deadline(mux));
+}
+
 void exchange_return(struct mux *mux, struct exchange *exchange)
 {
     struct client *client = exchange->client;
@@ -384,14 +409,7 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     }
     report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
-    exchange->state = EXCHANGE_WAITING;
-    insert_waiting(mux, exchange);
-    client->next = exchange; /* what left for the link stood before all that wait */
-    list_drop(&client->turn);
-    if (turn_is_due(mux, client)) {
-        list_push_front(&mux->turns, &client->turn);
-    }
-    timer_arm(mux, &mux->timer, waiting_deadline(mux));
+    exchange_wait_again(mux, exchange);
 }
 
 /* ---- ends ---- */
@@ -446,8 +464,8 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
         client->unfinished = false;
         client_poison(mux, client);
     }
-    if (mux->by_id && !exchange->request.closes) {
-        answer_give(mux, exchange); /* in any order, as responses come */
+    if (mux->any_order && !exchange->request.closes) {
+        answer_give(mux, exchange);
     }
     client_settle(mux, client);
 }
@@ -478,6 +496,7 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
     switch (exchange->state) {
     case EXCHANGE_GATHERING:
     case EXCHANGE_WAITING:
+    case EXCHANGE_JOINED:
         mux->counters.dropped++;
         exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
         break;

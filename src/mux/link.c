@@ -390,6 +390,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
         ids_retire(&link->ids, exchange->id);
         exchange->has_id = false;
     }
+    share_expire(mux, exchange);
     exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
     if (!mux->by_id || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);

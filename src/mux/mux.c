@@ -82,7 +82,8 @@ static void init_links(struct mux *mux)
 /* The tables of identifiers, where the protocol has such. */
 static bool init_ids(struct mux *mux)
 {
-    mux->by_id = mux->options.protocol->matching == MATCH_BY_ID && !mux->options.settings.ignore_id;
+    mux->any_order = mux->options.protocol->matching == MATCH_BY_ID;
+    mux->by_id = mux->any_order && !mux->options.settings.ignore_id;
     for (uint32_t slot = 0; mux->by_id && slot < mux->options.links_max; slot++) {
         if (!ids_init(&mux->links[slot].ids, mux->options.in_flight_max,
                       mux->options.protocol->id_max)) {
@@ -114,7 +115,8 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
         free(mux);
         return NULL;
     }
-    if (!init_ids(mux) || !heap_reserve(&mux->heap, 1 + options->links_max)) {
+    if (!init_ids(mux) || !share_init(mux) || !heap_reserve(&mux->heap, 1 + options->links_max)) {
+        share_deinit(mux);
         free_links(mux);
         free(mux);
         return NULL;
@@ -167,6 +169,7 @@ void mux_destroy(struct mux **mux_pointer)
     buf_pool_deinit(&mux->link_bufs);
     table_deinit(mux);
     heap_deinit(&mux->heap);
+    share_deinit(mux);
     free_links(mux);
     free(mux);
 }

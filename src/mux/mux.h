@@ -82,6 +82,7 @@ struct mux_options {
     uint64_t link_idle_ns; /* 0: off */
     uint64_t grace_ns;
 
+    bool coalesce;  /* identical reads share one response */
     bool on_demand; /* no link before a request waits */
     bool hold;      /* keep a link open always */
 
@@ -104,6 +105,7 @@ enum mux_event_kind {
     MUX_LINK_LOST,  /* a link that was up has ended or is being replaced: reason */
     MUX_LINK_CLOSED,   /* its slot is free; reported inside mux_closed, after MUX_LINK_UP only */
     MUX_REQUEST,       /* a whole request was received: bytes */
+    MUX_JOINED,        /* it takes no link, but shares the response of `leader` */
     MUX_REQUEST_TAKEN, /* it goes out on a link: bytes (as sent), ns it waited */
     MUX_RESPONSE, /* a response piece goes to the client (client 0: an orphan's, swallowed): bytes,
                      ns */
@@ -125,6 +127,7 @@ struct mux_event {
     uint64_t client; /* serial of the client: the N of `#N` */
     uint64_t link;   /* serial of the link */
     uint64_t exchange;
+    uint64_t leader; /* serial of an exchange */
     struct span bytes;
     uint64_t ns;
     const void *origin; /* what the engine passed in with mux_accepted or mux_connected */
@@ -144,6 +147,7 @@ struct mux_counters {
     uint64_t requests;       /* whole requests received */
     uint64_t requests_taken; /* went to a link (again after a return counts again) */
     uint64_t responses;      /* whole responses delivered to a client's queue */
+    uint64_t coalesced;      /* requests that joined another one */
     uint64_t one_way;        /* requests sent that expect no response */
     uint64_t orphans;        /* exchanges whose client went while they were in flight */
     uint64_t dropped;        /* exchanges whose client went while they waited */

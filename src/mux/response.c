@@ -27,13 +27,14 @@ static bool is_orphan_too_large(const struct link *link, const struct exchange *
            (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
 }
 
-static void report_response(struct mux *mux, const struct link *link,
-                            const struct exchange *exchange, struct span piece)
+void response_report(struct mux *mux, const struct link *link, const struct exchange *exchange,
+                     struct span piece)
 {
     if (!is_observed(mux, MUX_RESPONSE)) {
         return;
     }
     const struct client *client = exchange->client;
+    uint64_t since_ns = exchange->sent_ns == TIME_NEVER ? exchange->arrived_ns : exchange->sent_ns;
     observe(mux, (struct mux_event){.kind = MUX_RESPONSE,
                                     .client_id = client == NULL ? MUX_ID_NONE : client_id(client),
                                     .client = client == NULL ? 0 : client->serial,
@@ -41,7 +42,7 @@ static void report_response(struct mux *mux, const struct link *link,
                                     .link = link->serial,
                                     .exchange = exchange->serial,
                                     .bytes = piece,
-                                    .ns = mux->now_ns - exchange->sent_ns});
+                                    .ns = mux->now_ns - since_ns});
 }
 
 /* The response of `exchange` is whole. False: the link takes no other. */
@@ -80,7 +81,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
 static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
                        const struct frame *frame, struct span piece)
 {
-    report_response(mux, link, exchange, piece);
+    response_report(mux, link, exchange, piece);
     struct client *client = exchange->client;
     if (!frame->interim) {
         if (!exchange->whole || link->written < exchange->out_end || mux->draining) {
@@ -94,6 +95,9 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
     if (client != NULL && !client_deliver(mux, client, &exchange->request, frame->kind, piece)) {
         client->abort = true;
         client_gone(mux, client, REASON_MEMORY);
+    }
+    if (link->state == LINK_UP && frame->ends && !frame->interim) {
+        share_response(mux, link, exchange, frame->kind, piece);
     }
     if (link->state != LINK_UP) {
         return false; /* its client went with half a request sent, and the exchange with the link */
@@ -138,6 +142,7 @@ static bool begin_response(struct mux *mux, const struct link *link, struct exch
 {
     if (!exchange->responding) {
         exchange->responding = true;
+        share_close(exchange);
         exchange_release_bytes(mux, exchange);
     }
     return link->state == LINK_UP;

@@ -22,7 +22,11 @@ bool turn_is_due(const struct mux *mux, const struct client *client)
     if (client->on_link >= mux->options.in_flight_max) {
         return false;
     }
-    return client->next != NULL;
+    if (client->next == NULL) {
+        return false;
+    }
+    /* What it asked before, and shares with another, is read before what it asks now has an effect. */
+    return client->joined == 0 || client->next->request.resendable;
 }
 
 void turn_update(struct mux *mux, struct client *client)

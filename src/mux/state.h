@@ -17,6 +17,7 @@
  *     dial.c       when and where to connect; back-off; the outage clock
  *     exchange.c   an exchange from queue to end, and its answer to the client
  *     ids.c        identifiers on a link
+ *     share.c      requests that share a response
  *     table.c      slots and ids of clients
  *
  * client.c and link.c meet in exchange.c: a client that goes turns its exchanges into orphans, a
@@ -100,6 +101,7 @@ struct client {
     uint32_t slot, generation;
     uint16_t exchanges_count;
     uint16_t on_link;    /* exchanges that are on a link */
+    uint16_t joined;     /* exchanges that are JOINED */
     uint8_t state;       /* enum client_state */
     uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
     uint8_t told;        /* wishes that the engine knows of (see mark) */
@@ -165,21 +167,26 @@ struct link {
 enum exchange_state {
     EXCHANGE_GATHERING, /* only in its client's queue, until enough of its request is there */
     EXCHANGE_WAITING,   /* in mux->waiting, and in its client's queue */
+    EXCHANGE_JOINED,    /* in its leader's list, and in its client's queue */
     EXCHANGE_TAKEN,     /* in its link's list, and in its client's queue unless it is an orphan */
     EXCHANGE_FAILED,    /* only in its client's queue, until its error reply's turn comes */
 };
 
 struct exchange {
-    struct list node;        /* in mux->waiting or link->exchanges */
+    struct list node;        /* in mux->waiting, link->exchanges or leader->joiners */
     struct list client_node; /* in client->exchanges */
+    struct list leader_node; /* in a bucket of mux->leaders: others may join it */
+    struct list joiners;     /* head; in order of arrival */
     struct client *client;   /* NULL: an orphan */
     struct link *link;       /* while TAKEN */
+    struct exchange *leader; /* while JOINED */
     uint64_t serial;
     uint64_t arrived_ns;
     uint64_t arrived_outage_ns;  /* the outage clock then */
     uint32_t in_begin;           /* stream position of its first byte in the client's `in` */
     uint64_t out_begin, out_end; /* stream positions on the link */
     uint64_t sent_ns;            /* first byte handed to the kernel; TIME_NEVER: none yet */
+    uint64_t effects_ended;      /* of the route, when it took its link */
     struct request request;
     uint32_t in_size;   /* bytes of its request that were framed so far */
     uint32_t head_size; /* of its first piece */
@@ -194,7 +201,8 @@ struct exchange {
     bool until_end;         /* its response is complete when the link ends */
     bool closes_client;     /* its response is complete when the client is closed */
     bool resent;
-    bool has_id; /* holds an identifier of its link */
+    bool has_id;     /* holds an identifier of its link */
+    bool has_effect; /* counted in mux->effects_open */
 };
 
 struct mux {
@@ -202,7 +210,8 @@ struct mux {
     struct mux_observer observer;
     uint8_t *scratch; /* borrows */
     uint64_t now_ns;
-    bool by_id; /* responses find their requests by identifier, else by order */
+    bool by_id;     /* responses find their requests by identifier, else by order */
+    bool any_order; /* a client tells its responses apart by identifier */
 
     struct client **client_chunks; /* table.c */
     uint32_t client_slots;         /* slots that exist */
@@ -219,6 +228,12 @@ struct mux {
     struct list waiting;  /* exchanges WAITING, by serial */
     struct list partials; /* clients, longest-stalled partial message first */
     struct list slow;     /* clients, longest without progress first */
+
+    /* share.c */
+    struct list *leaders;  /* owns; heads, by hash of the key; NULL: nothing is shared */
+    uint64_t effects_open; /* requests that may have an effect, from arrival to end */
+    uint64_t effects_ended;
+
     bool schedule_wanted;
     bool observing; /* the observer is being called: it may not call in */
 
@@ -336,6 +351,26 @@ void link_received(struct mux *mux, struct link *link, struct span bytes);
 /* The target has finished: a response that goes on until then is complete. */
 void response_ended(struct mux *mux, struct link *link);
 
+void response_report(struct mux *mux, const struct link *link, const struct exchange *exchange,
+                     struct span piece);
+
+/* ---- share.c ---- */
+bool share_init(struct mux *mux);
+void share_deinit(struct mux *mux);
+/* A request has come. True: it shares another's response, and needs no link. */
+bool share_join(struct mux *mux, struct exchange *exchange);
+/* It is no longer JOINED. */
+void share_leave(struct exchange *exchange);
+/* Nobody joins it any more: its response has begun. */
+void share_close(struct exchange *exchange);
+/* The whole response of the leader, for all who have joined it. */
+void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
+                    struct span piece);
+/* It did not come in time; who has waited as long ends with the leader. */
+void share_expire(struct mux *mux, struct exchange *leader);
+/* The exchange leaves where it stood, for good; who has joined it goes on without it. */
+void share_end(struct mux *mux, struct exchange *exchange);
+
 /* ---- link.c ---- */
 void link_resolved(struct mux *mux, struct link *link, uint32_t count);
 void link_connected(struct mux *mux, struct link *link, const void *origin);
@@ -392,6 +427,8 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 struct exchange *exchange_after(const struct exchange *exchange);
 struct exchange *exchange_behind(const struct exchange *exchange);
 void exchange_return(struct mux *mux, struct exchange *exchange);
+/* WAITING, in the place that its arrival gives it; it stands nowhere. */
+void exchange_wait_again(struct mux *mux, struct exchange *exchange);
 void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 /* The client has gone: dropped, taken back, or an orphan from now on. */
 void exchange_abandon(struct mux *mux, struct exchange *exchange);

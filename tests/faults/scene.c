@@ -307,6 +307,7 @@ static void observed(void *context, const struct mux_event *event)
     case MUX_LINK_RETRY:
     case MUX_LINK_CLOSED:
     case MUX_REQUEST:
+    case MUX_JOINED:
     case MUX_REQUEST_TAKEN:
     case MUX_RESPONSE:
     case MUX_ERROR_REPLY:

@@ -20,6 +20,7 @@ static const char *const kind_names[WITNESS_KINDS] = {
     [MUX_LINK_LOST] = "link_lost",
     [MUX_LINK_CLOSED] = "link_closed",
     [MUX_REQUEST] = "request",
+    [MUX_JOINED] = "joined",
     [MUX_REQUEST_TAKEN] = "request_taken",
     [MUX_RESPONSE] = "response",
     [MUX_ERROR_REPLY] = "error_reply",
@@ -355,6 +356,7 @@ static void look(struct world *world, const struct mux_event *event)
         }
         break;
     case MUX_STRAY:
+    case MUX_JOINED:
         break;
     }
 }

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Coalescing: requests that ask the same share one response (--coalesce).
+ *
+ * A shareable request is a *leader*, found by its key, until a byte of its response comes. One of the same
+ * key that arrives meanwhile *joins* it: it takes no link, and is given the leader's response with its own
+ * identifier.
+ *
+ *     WAITING or TAKEN: leader ◄──(same key)── JOINED
+ *     JOINED ──(the leader's response)──► finished
+ *     JOINED ──(the leader ends without one)──► WAITING, the first in the leader's place, the rest join it
+ *
+ * Nobody may read what was true before an effect that it can know of. A request that may have an effect
+ * (it is not re-sendable) is *open* from its arrival to its end; nobody joins while one is open, and nobody
+ * joins a leader that took its link before the last of them ended. And a client's request with an effect
+ * is not taken while an earlier one of it has joined (turn_is_due).
+ *
+ * A leader that waits is joined only if it is its client's next and that client stands in the turns: it will
+ * be taken before the one that joins would be. A joiner's deadline is its own: when its leader's response
+ * does not come in time, only those who have waited as long end with it.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mux/state.h"
+
+enum { BUCKETS_BITS = 10 };
+
+bool share_init(struct mux *mux)
+{
+    if (!mux->options.coalesce) {
+        return true;
+    }
+    mux->leaders = calloc((size_t)1 << BUCKETS_BITS, sizeof *mux->leaders);
+    for (size_t index = 0; mux->leaders != NULL && index < (size_t)1 << BUCKETS_BITS; index++) {
+        list_init(&mux->leaders[index]);
+    }
+    return mux->leaders != NULL;
+}
+
+void share_deinit(struct mux *mux)
+{
+    free(mux->leaders);
+}
+
+/* ---- leaders ---- */
+
+static struct list *bucket_of(const struct mux *mux, uint64_t key)
+{
+    return &mux->leaders[key * 0x9E3779B97F4A7C15U >> (64 - BUCKETS_BITS)];
+}
+
+static struct exchange *find_leader(const struct mux *mux, uint64_t key)
+{
+    const struct list *bucket = bucket_of(mux, key);
+    for (struct list *node = list_first(bucket); node != NULL; node = list_next(bucket, node)) {
+        struct exchange *leader = LIST_ENTRY(node, struct exchange, leader_node);
+        if (leader->request.key == key) {
+            return leader;
+        }
+    }
+    return NULL;
+}
+
+/* In place of an older one of the same key. */
+static void lead(struct mux *mux, struct exchange *exchange)
+{
+    struct exchange *older = find_leader(mux, exchange->request.key);
+    if (older != NULL) {
+        list_remove(&older->leader_node);
+    }
+    list_push_back(bucket_of(mux, exchange->request.key), &exchange->leader_node);
+}
+
+void share_close(struct exchange *exchange)
+{
+    list_drop(&exchange->leader_node);
+}
+
+/* ---- joining ---- */
+
+static bool may_join(const struct mux *mux, const struct exchange *leader)
+{
+    if (mux->effects_open > 0) {
+        return false;
+    }
+    if (leader->state == EXCHANGE_TAKEN) {
+        return leader->effects_ended == mux->effects_ended;
+    }
+    assert(leader->state == EXCHANGE_WAITING);
+    return leader->client->next == leader && list_is_linked(&leader->client->turn);
+}
+
+static void join(struct exchange *exchange, struct exchange *leader)
+{
+    exchange->state = EXCHANGE_JOINED;
+    exchange->leader = leader;
+    list_push_back(&leader->joiners, &exchange->node);
+}
+
+bool share_join(struct mux *mux, struct exchange *exchange)
+{
+    if (mux->leaders == NULL) {
+        return false;
+    }
+    if (!exchange->request.resendable) {
+        exchange->has_effect = true;
+        mux->effects_open++;
+    }
+    if (!exchange->request.shareable || !exchange->whole) {
+        return false;
+    }
+    struct exchange *leader = find_leader(mux, exchange->request.key);
+    if (leader == NULL || !may_join(mux, leader)) {
+        lead(mux, exchange);
+        return false;
+    }
+    join(exchange, leader);
+    exchange->client->joined++;
+    mux->counters.coalesced++;
+    observe(mux, (struct mux_event){.kind = MUX_JOINED,
+                                    .client_id = client_id(exchange->client),
+                                    .client = exchange->client->serial,
+                                    .exchange = exchange->serial,
+                                    .leader = leader->serial});
+    return true;
+}
+
+void share_leave(struct exchange *exchange)
+{
+    list_remove(&exchange->node);
+    exchange->client->joined--;
+}
+
+/* ---- the leader's end ---- */
+
+/* Its response, whole, for one that has joined. */
+static void answer(struct mux *mux, const struct link *link, struct exchange *exchange,
+                   uint8_t kind, struct span piece)
+{
+    struct client *client = exchange->client;
+    response_report(mux, link, exchange, piece);
+    if (!client_deliver(mux, client, &exchange->request, kind, piece)) {
+        client_gone(mux, client, REASON_MEMORY);
+        return;
+    }
+    mux->counters.responses++;
+    exchange_finish(mux, exchange, REASON_NONE);
+    client_settle(mux, client);
+}
+
+void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
+                    struct span piece)
+{
+    struct list joiners; /* the leader may go while they are answered */
+    list_init(&joiners);
+    while (!list_is_empty(&leader->joiners)) {
+        struct list *node = list_front(&leader->joiners);
+        list_remove(node);
+        list_push_back(&joiners, node);
+    }
+    while (!list_is_empty(&joiners)) {
+        answer(mux, link, LIST_ENTRY(list_front(&joiners), struct exchange, node), kind, piece);
+    }
+}
+
+void share_expire(struct mux *mux, struct exchange *leader)
+{
+    /* In order of arrival; those who came after the request was sent have time left. */
+    while (!list_is_empty(&leader->joiners)) {
+        struct exchange *oldest = LIST_ENTRY(list_front(&leader->joiners), struct exchange, node);
+        if (oldest->arrived_ns > leader->sent_ns) {
+            return;
+        }
+        exchange_fail(mux, oldest, REASON_RESPONSE_TIMEOUT);
+    }
+}
+
+void share_end(struct mux *mux, struct exchange *exchange)
+{
+    if (exchange->has_effect) {
+        exchange->has_effect = false;
+        mux->effects_open--;
+        mux->effects_ended++;
+    }
+    share_close(exchange);
+    if (list_is_empty(&exchange->joiners)) {
+        return;
+    }
+    struct exchange *heir = LIST_ENTRY(list_front(&exchange->joiners), struct exchange, node);
+    share_leave(heir);
+    while (!list_is_empty(&exchange->joiners)) {
+        struct exchange *joiner = LIST_ENTRY(list_front(&exchange->joiners), struct exchange, node);
+        list_remove(&joiner->node);
+        join(joiner, heir);
+    }
+    lead(mux, heir);
+    exchange_wait_again(mux, heir);
+}
