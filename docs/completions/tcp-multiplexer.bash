@@ -11,7 +11,7 @@ _tcp_multiplexer()
     COMPREPLY=()
     case $previous in
     -p|--applicationProtocol|--protocol)
-        COMPREPLY=($(compgen -W 'echo http iso8583 mpu' -- "$current"))
+        COMPREPLY=($(compgen -W 'echo http iso8583 modbus mpu' -- "$current"))
         return ;;
     --log-format)
         COMPREPLY=($(compgen -W 'text json' -- "$current"))

@@ -7,10 +7,7 @@
 #include "base/compiler.h"
 
 const struct protocol *const protocols[] = {
-    &protocol_echo,
-    &protocol_http,
-    &protocol_iso8583,
-    &protocol_mpu,
+    &protocol_echo, &protocol_http, &protocol_iso8583, &protocol_modbus, &protocol_mpu,
 };
 const size_t protocols_count = ARRAY_COUNT(protocols);
 

@@ -9,6 +9,7 @@
 extern const struct protocol protocol_echo;
 extern const struct protocol protocol_http;
 extern const struct protocol protocol_iso8583;
+extern const struct protocol protocol_modbus;
 extern const struct protocol protocol_mpu;
 
 #endif

@@ -36,8 +36,10 @@ static enum frame_status call(struct run *run, struct span bytes, struct frame *
         return framing->protocol->frame_request(&framing->settings, &run->framer, bytes, frame,
                                                 &run->request);
     }
-    return framing->protocol->frame_response(&framing->settings, &run->framer, &framing->request,
-                                             bytes, frame);
+    /* By identifier the core does not know yet what is answered. */
+    bool is_known = framing->protocol->matching == MATCH_BY_ORDER || framing->settings.ignore_id;
+    return framing->protocol->frame_response(&framing->settings, &run->framer,
+                                             is_known ? &framing->request : NULL, bytes, frame);
 }
 
 static bool is_zeroed(const struct framer *framer)
@@ -140,7 +142,8 @@ static bool request_equals(const struct request *one, const struct request *othe
 {
     return one->expects_response == other->expects_response &&
            one->resendable == other->resendable && one->closes == other->closes &&
-           one->eager == other->eager && one->kind == other->kind && one->id == other->id &&
+           one->eager == other->eager && one->alone == other->alone &&
+           one->shareable == other->shareable && one->kind == other->kind && one->id == other->id &&
            one->key == other->key && one->origin == other->origin;
 }
 

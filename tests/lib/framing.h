@@ -25,7 +25,8 @@ struct framing {
     const struct protocol *protocol;
     enum direction direction; /* TO_TARGET: requests, TO_CLIENT: responses */
     struct protocol_settings settings;
-    struct request request; /* TO_CLIENT: what the responses answer */
+    struct request request; /* TO_CLIENT: what the responses answer, unless they say it by
+                               * an identifier */
 };
 
 struct framing_message {

@@ -15,6 +15,7 @@ static void test_every_protocol_is_found_by_its_name(void **state)
     }
     assert_non_null(protocol_find("echo"));
     assert_non_null(protocol_find("iso8583"));
+    assert_non_null(protocol_find("modbus"));
     assert_non_null(protocol_find("mpu"));
 }
 
@@ -50,6 +51,9 @@ static void test_every_protocol_has_what_the_core_calls(void **state)
         assert_true(protocol->frame_response != NULL);
         assert_true(protocol->describe != NULL);
         assert_true(protocol->matching != MATCH_BY_ID || protocol->edit != NULL);
+        assert_true(protocol->matching == MATCH_BY_ID ? protocol->id_max > 0
+                                                      : protocol->id_max == 0);
+        assert_int_equal(protocol->id_max & (protocol->id_max + 1), 0); /* all its bits set */
         assert_true(protocol->options_count == 0 || protocol->options != NULL);
     }
 }
