@@ -11,6 +11,7 @@ import os
 import pytest
 
 from lib.client import Client
+from lib.modbus import MODBUS
 from lib.multiplexer import Multiplexer, binary
 from lib.target import Target, answering
 from lib.wire import ECHO, WIRES
@@ -76,6 +77,18 @@ def mux(request, target):
             one.kill()
             if failed:
                 print(one.log)
+
+
+@pytest.fixture
+def modbus(mux, target, client):
+    """`modbus(behaviour, *flags)` gives the device, the multiplexer and `connect()`."""
+
+    def make(behaviour, *flags, expect=(), **options):
+        device = target(MODBUS, behaviour, **options)
+        started = mux(device, *flags, expect=expect)
+        return device, started, lambda **more: client(started, MODBUS, **more)
+
+    return make
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_a_file_that_is_no_socket_is_not_removed(tmp_path):
 def test_list_names_the_protocols():
     done = run("list")
     assert done.returncode == 0 and done.stderr == ""
-    for name in ("echo", "iso8583", "mpu"):
+    for name in ("echo", "iso8583", "modbus", "mpu"):
         assert name in done.stdout
 
 

@@ -49,9 +49,10 @@ class Connection:
 
     # ---- for behaviours ----
 
-    def receive(self):
-        """The next request's payload. Raises Stopped at the end of the stream."""
-        payload = self._arrived.get()
+    def receive(self, within=None):
+        """The next request's payload. Raises Stopped at the end of the stream, and queue.Empty when nothing
+        came `within` so many seconds."""
+        payload = self._arrived.get(timeout=within)
         if payload is None:
             self._arrived.put(None)
             raise Stopped
@@ -159,6 +160,7 @@ class Target:
         self._name = address
         self._listener = None
         self._thread = None
+        self._fillers = []
         self._bind()
         self.address = format_address(self._listener)
         self._name = self._listener.getsockname()
@@ -177,6 +179,9 @@ class Target:
         self._listener = listener
 
     def up(self):
+        for filler in self._fillers:
+            filler.close()
+        self._fillers = []
         self._listener.listen(16)
         self._thread = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
         self._thread.start()
@@ -187,6 +192,15 @@ class Target:
         self._bind()
         for connection in list(self.connections):
             connection.close()
+
+    def vanish(self):
+        """Attempts to connect are not even refused, until up(): a listening socket whose backlog is full drops
+        them. What fills it ends when the target is up again, and takes a slot for that moment."""
+        self._listener.listen(0)
+        self._fillers = [socket.socket(self._family) for _ in range(2)]
+        for filler in self._fillers:
+            filler.setblocking(False)
+            filler.connect_ex(self._listener.getsockname())
 
     def _stop_listening(self):
         try:
@@ -205,6 +219,8 @@ class Target:
             self.stopping = True
             self.changed.notify_all()
         self._stop_listening()
+        for filler in self._fillers:
+            filler.close()
         for connection in self.connections:
             connection.close()
             for _ in range(100):
