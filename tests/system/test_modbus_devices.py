@@ -4,6 +4,9 @@
 docs/modbus.md has the recipes; what a user sees of a quirk is what is asserted here.
 """
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from lib.modbus import (
@@ -178,15 +181,16 @@ def test_with_ignore_id_a_late_answer_is_never_the_next_ones(modbus):
 # ---- SolarEdge: late answers ----
 
 
-def test_a_late_answer_goes_to_nobody_and_shifts_none_of_those_behind_it(modbus):
-    solaredge = Device(late={1})
-    device, started, connect = modbus(
+@pytest.mark.parametrize("behind", [False, True], ids=["in order", "out of order"])
+def test_a_late_answer_goes_to_nobody_and_shifts_no_other(modbus, behind):
+    solaredge = Device(late={1}, late_behind=behind)
+    device, _, connect = modbus(
         solaredge, "--timeout", "200ms", expect=[STRAY, told("timeout")]
     )
     one, two = connect(), connect()
     for turn in range(3):
         assert one.ask(read(turn, 1)) == exception(turn, NO_ANSWER)
-        # Now both come: the late answer to the first, and this one.
+        # Now both come: the late answer to the first, and this one, or the other way round.
         assert two.ask(read(turn, 2)) == values(turn, register(2))
         assert one.ask(read(turn, 3)) == values(turn, register(3))
     assert len(device.connections) == 1
@@ -314,3 +318,23 @@ def test_a_device_that_nothing_reaches_at_night_is_found_in_the_morning(target, 
     if answer == exception(7, UNREACHABLE):  # an attempt that was under way at dawn
         answer = one.ask(read(7, 7))
     assert answer == values(7, register(7))
+
+
+# ---- the page ----
+
+
+def recipes():
+    """The command lines of docs/modbus.md, as lists of flags without target and listening address."""
+    text = (Path(__file__).parents[2] / "docs" / "modbus.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line) for line in text.splitlines() if line.startswith("tcp-multiplexer server ")]
+    for words in lines:
+        assert words[2:4] == ["-p", "modbus"] and words[4] == "-t" and words[6:8] == ["-l", "5020"], words
+    return [words[8:] for words in lines]
+
+
+@pytest.mark.parametrize("flags", recipes(), ids=" ".join)
+def test_every_recipe_of_the_page_is_taken_and_serves(modbus, flags):
+    device, _, connect = modbus(Device(), *flags)
+    one = connect()
+    assert one.ask(read(7, 1, 2)) == values(7, register(1), register(2))
+    assert len(device.connections) == 1

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Modbus TCP as these tests write it, and a device that has the quirks of real ones.
 
-A payload on the wire MODBUS is a whole frame, header and all, since the header is what most tests are about.
+A payload on the wire MODBUS is a whole frame, header and all, since the header is what most tests are about. It
+is not one of WIRES: the tests for every protocol close a client in trouble, and a Modbus client is told.
 """
 
 import queue
@@ -95,7 +96,8 @@ class Device:
         self.exception_length = None  # announced in the header of exceptions
         self.answer_id = lambda id: id  # the transaction id that is answered with
         self.answer_unit = lambda unit: unit
-        self.late = set()  # addresses whose answer comes just before that of the next request
+        self.late = set()  # addresses whose answer comes just before that of the next request,
+        self.late_behind = False  # or right behind it
         self.reversed_by = 1  # answers so many requests at a time, the last one first
         self.idle_close = None  # seconds of silence after which the connection is closed
         self.answers = None  # how many, before the behaviour is over
@@ -122,7 +124,7 @@ class Device:
             held.append(self._answer(request))
             if address_of(request) in self.late or len(held) < self.reversed_by:
                 continue
-            if self.reversed_by > 1:
+            if self.reversed_by > 1 or self.late_behind:
                 held.reverse()
             if self.waits:
                 connection.target.wait_for_release()
