@@ -16,13 +16,13 @@ _tcp_multiplexer()
     --log-format)
         COMPREPLY=($(compgen -W 'text json' -- "$current"))
         return ;;
-    -t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--grace|--keepalive|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog)
+    -t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog)
         return ;;
     esac
     local command= index
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--grace|--keepalive|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--log-format)
+        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--log-format)
             [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
             ((index++)) ;;
         =) ((index++)) ;;
@@ -46,7 +46,7 @@ _tcp_multiplexer()
         flags='--help --verbose --debug --log-format'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --modbus-ignore-id --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --grace --keepalive --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --verbose --debug --log-format'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --modbus-ignore-id --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --verbose --debug --log-format'
         ;;
     version)
         flags='--help --verbose --debug --log-format'

@@ -78,6 +78,32 @@ static bool check_times(const struct config *config, struct error *error)
     return true;
 }
 
+/* Whether more than one request at a time makes sense. */
+static bool check_in_flight(const struct config *config, struct error *error)
+{
+    const struct protocol *protocol = protocol_find(config->protocol);
+    if (config->in_flight == 1) {
+        return true;
+    }
+    if (protocol->lock_step != NULL) {
+        error_set(error, "'--in-flight' has to be 1 for '%s': %s", protocol->name,
+                  protocol->lock_step);
+        return false;
+    }
+    if (config->gap_ns > 0) {
+        error_set(error, "'--gap' is a pause between one request and the next, and needs "
+                         "'--in-flight' of 1");
+        return false;
+    }
+    if (config->modbus_ignore_id) {
+        error_set(error,
+                  "'--modbus-ignore-id' leaves nothing to tell responses apart by, and needs "
+                  "'--in-flight' of 1");
+        return false;
+    }
+    return true;
+}
+
 /* A part of the memory cannot be larger than all of it. */
 static bool check_part(const struct config *config, const char *name, uint64_t bytes,
                        struct error *error)
@@ -95,7 +121,7 @@ static bool check_part(const struct config *config, const char *name, uint64_t b
 bool config_check(struct config *config, struct error *error)
 {
     if (!check_protocol(config, error) || !check_policy(config, error) ||
-        !check_times(config, error) ||
+        !check_times(config, error) || !check_in_flight(config, error) ||
         !check_part(config, "max-message", config->max_message_bytes, error) ||
         !check_part(config, "buffer-requests", config->buffer_requests_bytes, error) ||
         !check_part(config, "client-backlog", config->client_backlog_bytes, error)) {

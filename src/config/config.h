@@ -17,7 +17,12 @@
 #include "base/error.h"
 #include "protocol/protocol.h"
 
-enum { CONFIG_LISTEN_MAX = 64, CONFIG_TEXT_MAX = 320 };
+enum {
+    CONFIG_LISTEN_MAX = 64,
+    CONFIG_TEXT_MAX = 320,
+    CONFIG_IN_FLIGHT_MAX = 4096,
+    CONFIG_CONNECTIONS_MAX = 64,
+};
 
 struct config {
     /* the route */
@@ -35,11 +40,12 @@ struct config {
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,
         wait_timeout_ns, timeout_ns, write_timeout_ns, delay_ns, gap_ns, retry_delay_ns,
-        retry_delay_max_ns, link_idle_ns, grace_ns, keepalive_ns;
+        retry_delay_max_ns, link_idle_ns, link_lifetime_ns, grace_ns, keepalive_ns;
     bool link_idle_given; /* its default depends on on_demand */
 
     /* limits, bytes where they end so */
     uint64_t max_clients;
+    uint64_t in_flight, connections;
     uint64_t max_body_bytes; /* 0: no limit */
     uint64_t max_message_bytes, buffer_requests_bytes, buffer_memory_bytes, client_backlog_bytes;
 

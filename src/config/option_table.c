@@ -110,6 +110,9 @@ const struct option options[] = {
      .sentence =
          "close a connection to the target that no request has used for this long; 0 keeps it, and "
          "with --on-demand it is 30s unless given"},
+    {DURATION("link-lifetime", link_lifetime_ns, "0"), .minimum = NS_PER_MS, .zero_is_off = true,
+     .sentence = "replace a connection to the target that is this old, when what it carries is "
+                 "answered; 0 is never"},
     {DURATION("grace", grace_ns, "10s"),
      .sentence = "how long requests already received are still served after the signal to stop"},
     {.name = "keepalive",
@@ -125,6 +128,29 @@ const struct option options[] = {
                  "there; 0 is "
                  "never"},
 
+    {.name = "in-flight",
+     .type = OPTION_COUNT,
+     .group = GROUP_LIMIT,
+     .offset = AT(in_flight),
+     .fallback = "1",
+     .minimum = 1,
+     .maximum = CONFIG_IN_FLIGHT_MAX,
+     .value_name = "count",
+     .sentence =
+         "requests under way at a time on each connection to the target; more than 1 where "
+         "responses have an order (echo, http: clients then share the fate of the request in "
+         "front of theirs) or identifiers (modbus)"},
+    {.name = "connections",
+     .type = OPTION_COUNT,
+     .group = GROUP_LIMIT,
+     .offset = AT(connections),
+     .fallback = "1",
+     .minimum = 1,
+     .maximum = CONFIG_CONNECTIONS_MAX,
+     .value_name = "count",
+     .sentence =
+         "connections to the target at a time; opened when those there are have no room, closed "
+         "by --link-idle"},
     {.name = "max-clients",
      .type = OPTION_COUNT,
      .group = GROUP_LIMIT,

@@ -32,6 +32,8 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.ignore_id = config->modbus_ignore_id;
     options->settings.target = config->target;
     options->clients_max = (uint32_t)config->max_clients;
+    options->links_max = (uint32_t)config->connections;
+    options->in_flight_max = (uint32_t)config->in_flight;
     options->request_buffer_bytes = (size_t)config->buffer_requests_bytes;
     options->memory_bytes_max = (size_t)config->buffer_memory_bytes;
     options->backlog_bytes_max = (size_t)config->client_backlog_bytes;
@@ -51,6 +53,7 @@ static void set_times(struct mux_options *options, const struct config *config)
     options->retry_delay_min_ns = config->retry_delay_ns;
     options->retry_delay_max_ns = config->retry_delay_max_ns;
     options->link_idle_ns = config->link_idle_ns;
+    options->link_lifetime_ns = config->link_lifetime_ns;
     options->grace_ns = config->grace_ns;
 }
 
@@ -122,6 +125,9 @@ static uint64_t user_timeout(const struct config *config)
 {
     return config->timeout_ns > USER_TIMEOUT_MIN_NS ? config->timeout_ns : USER_TIMEOUT_MIN_NS;
 }
+
+static_assert((int)CONFIG_CONNECTIONS_MAX <= (int)MUX_LINKS_MAX,
+              "the core takes what may be asked for");
 
 bool route_options_init(struct route_options *options, const struct config *config,
                         struct error *error)

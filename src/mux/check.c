@@ -47,6 +47,7 @@ static void check_client_exchanges(const struct mux *mux, const struct client *c
         assert(exchange->state != EXCHANGE_JOINED || exchange->holds_bytes);
         assert((exchange->state == EXCHANGE_TAKEN) == (exchange->link != NULL));
         assert(exchange->state != EXCHANGE_WAITING || exchange->holds_bytes);
+        assert(exchange->link == NULL || exchange->link->slot == client->link_slot);
         if (exchange->state == EXCHANGE_WAITING && next == NULL) {
             next = exchange;
         }
@@ -98,6 +99,9 @@ static void check_link(const struct mux *mux, const struct link *link)
     buf_check(&link->out);
     assert(list_count(&link->exchanges) == link->exchanges_count);
     assert(link->exchanges_count <= mux->options.in_flight_max);
+    assert(link->state == LINK_UP || (list_is_empty(&link->bound) && link->reserver == NULL));
+    assert(link->reserver == NULL || (link->reserver->reserves && link->reserver->bound));
+    assert(link->reserver == NULL || link->exchanges_count > 0);
     ids_check(&link->ids, mux->by_id ? link->exchanges_count : 0);
     assert(link->state == LINK_UP || link->exchanges_count == 0);
     assert(link->state == LINK_UP || buf_is_empty(&link->out));
@@ -152,6 +156,7 @@ void mux_check(const struct mux *mux)
     uint32_t clients = 0;
     uint32_t refused = 0;
     uint32_t turns = 0;
+    uint32_t bound = 0;
     for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
         const struct client *client = table_at(mux, slot);
         if (client->state == CLIENT_FREE) {
@@ -160,23 +165,27 @@ void mux_check(const struct mux *mux)
         clients++;
         refused += client->refused;
         turns += list_is_linked(&client->turn);
+        bound += client->bound;
         check_client(mux, client);
     }
     uint32_t links = 0;
     uint32_t usable = 0;
     uint32_t in_flight = 0;
+    uint32_t bound_on_links = 0;
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         const struct link *link = &mux->links[slot];
         links += link->state != LINK_FREE;
         usable += link_is_usable(link);
         in_flight += link->exchanges_count;
+        bound_on_links += list_count(&link->bound);
         check_link(mux, link);
     }
     assert(clients == mux->clients_count);
     assert(refused == mux->refused_count);
     assert(clients - refused == mux->counters.clients);
     assert(clients - refused <= mux->options.clients_max);
-    assert(turns == list_count(&mux->turns));
+    assert(turns == list_count(&mux->turns) + bound);
+    assert(bound == bound_on_links);
     assert(links == mux->links_count);
     assert(usable == mux->usable_count);
     assert((usable == 0) == (mux->outage_from_ns != TIME_NEVER));

@@ -9,6 +9,10 @@
  * of queue_timeout. A failed connect pauses from its failure; a link that was up pauses from when
  * it was connected, so that a target that hangs up after an idle hour is connected again at once.
  *
+ * One attempt runs at a time. An *extra* link is opened when every usable one is full and a client waits
+ * for any of them. Extra links have a back-off of their own: a target that grants fewer connections than
+ * --connections says is not asked again with every burst, and the first link is not kept waiting for it.
+ *
  * The outage clock runs only while no link is usable. A waiting request notes it on arrival, and
  * has waited for a link exactly as long as the clock has advanced since.
  */
@@ -22,8 +26,23 @@ void dial_init(struct mux *mux)
     mux->outage_from_ns = mux->now_ns;
 }
 
+/* Whether every link is full, or on its way out, while a client waits for any of them. */
+static bool is_crowded(const struct mux *mux)
+{
+    bool crowded = !list_is_empty(&mux->turns);
+    for (uint32_t slot = 0; crowded && slot < mux->options.links_max; slot++) {
+        const struct link *link = &mux->links[slot];
+        crowded =
+            link->state != LINK_DELAYING && (link->state != LINK_UP || link_is_full(mux, link));
+    }
+    return crowded;
+}
+
 bool dial_is_wanted(const struct mux *mux)
 {
+    if (mux->usable_count > 0) {
+        return is_crowded(mux);
+    }
     if (!list_is_empty(&mux->waiting)) {
         return true;
     }
@@ -33,20 +52,35 @@ bool dial_is_wanted(const struct mux *mux)
     return mux->options.hold || (!mux->options.on_demand && !mux->dialled);
 }
 
-static uint64_t due_at(const struct mux *mux)
+static uint64_t due_at(const struct mux *mux, const struct back_off *back_off)
 {
-    uint64_t pause = mux->pause_ns;
+    uint64_t pause = back_off->pause_ns;
     uint64_t pause_max = mux->options.queue_timeout_ns / 2;
-    if (!list_is_empty(&mux->waiting) && pause > pause_max) {
+    if (mux->usable_count == 0 && !list_is_empty(&mux->waiting) && pause > pause_max) {
         pause = pause_max;
     }
-    return time_after(mux->pause_from_ns, pause);
+    return time_after(back_off->pause_from_ns, pause);
+}
+
+/* One attempt at a time. */
+static bool is_dialling(const struct mux *mux)
+{
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        const struct link *link = &mux->links[slot];
+        if (link->state == LINK_RESOLVING || link->state == LINK_CONNECTING || link->next_address) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t dial_deadline(const struct mux *mux)
 {
-    /* One link for now: it is either there (and everybody waits for it) or to be opened. */
-    return mux->links_count == 0 && dial_is_wanted(mux) ? due_at(mux) : TIME_NEVER;
+    /* Of one link it is either there, and everybody waits for it, or to be opened. */
+    if (mux->links_count == mux->options.links_max || !dial_is_wanted(mux) || is_dialling(mux)) {
+        return TIME_NEVER;
+    }
+    return due_at(mux, &mux->back_offs[mux->usable_count > 0]);
 }
 
 static void attempt_begin(struct mux *mux, struct link *link)
@@ -56,6 +90,7 @@ static void attempt_begin(struct mux *mux, struct link *link)
     mux->links_count++;
     mux->counters.link_attempts++;
     link->serial = ++mux->link_serial;
+    link->is_extra = mux->usable_count > 0;
     link->state = LINK_RESOLVING;
     link->since_ns = mux->now_ns;
     observe(mux, (struct mux_event){
@@ -73,38 +108,42 @@ void dial_run(struct mux *mux)
         timer_arm(mux, &mux->timer, at);
         return;
     }
-    attempt_begin(mux, &mux->links[0]);
+    struct link *link = mux->links;
+    while (link->state != LINK_FREE) { /* links_count is below links_max */
+        link++;
+    }
+    attempt_begin(mux, link);
 }
 
 /* retry_delay_min * 2^(failures - 1), at most retry_delay_max. */
-static uint64_t back_off(const struct mux *mux)
+static uint64_t pause_after(const struct mux *mux, uint32_t failures)
 {
     uint64_t pause = mux->options.retry_delay_min_ns;
-    for (uint32_t doubled = 1; doubled < mux->failures && pause < mux->options.retry_delay_max_ns;
+    for (uint32_t doubled = 1; doubled < failures && pause < mux->options.retry_delay_max_ns;
          doubled++) {
         pause *= 2;
     }
     return pause < mux->options.retry_delay_max_ns ? pause : mux->options.retry_delay_max_ns;
 }
 
-void dial_failed(struct mux *mux, uint64_t from_ns)
+void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
 {
-    if (mux->failures < UINT32_MAX) {
-        mux->failures++;
+    struct back_off *back_off = &mux->back_offs[link->is_extra];
+    if (back_off->failures < UINT32_MAX) {
+        back_off->failures++;
     }
-    uint64_t pause = back_off(mux);
-    mux->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
-    mux->pause_from_ns = from_ns;
-    uint64_t at = due_at(mux);
+    uint64_t pause = pause_after(mux, back_off->failures);
+    back_off->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
+    back_off->pause_from_ns = from_ns;
+    uint64_t at = due_at(mux, back_off);
     uint64_t rest_ns = at > mux->now_ns ? at - mux->now_ns : 0;
     observe(mux, (struct mux_event){.kind = MUX_LINK_RETRY,
                                     .ns = dial_is_wanted(mux) ? rest_ns : TIME_NEVER});
 }
 
-void dial_succeeded(struct mux *mux)
+void dial_succeeded(struct mux *mux, const struct link *link)
 {
-    mux->failures = 0;
-    mux->pause_ns = 0;
+    mux->back_offs[link->is_extra] = (struct back_off){0};
 }
 
 uint64_t outage_clock(const struct mux *mux)

@@ -80,22 +80,6 @@ static struct exchange *append(struct mux *mux, struct client *client)
     return exchange;
 }
 
-/* Into mux->waiting, the last to have come. */
-static void enqueue(struct mux *mux, struct exchange *exchange)
-{
-    exchange->state = EXCHANGE_WAITING;
-    exchange->arrived_ns = mux->now_ns;
-    exchange->arrived_outage_ns = outage_clock(mux);
-    list_push_back(&mux->waiting, &exchange->node);
-    mux->counters.waiting++;
-    if (exchange->client->next == NULL) {
-        exchange->client->next = exchange;
-    }
-    if (list_first(&mux->waiting) == &exchange->node) {
-        timer_arm(mux, &mux->timer, waiting_deadline(mux));
-    }
-}
-
 /* A request waits for a link when it is whole, or when enough of it is there. */
 static bool is_ready(const struct mux *mux, const struct exchange *exchange)
 {
@@ -128,7 +112,7 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     mux->counters.requests++;
     report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
     if (!share_join(mux, exchange) && is_ready(mux, exchange)) {
-        enqueue(mux, exchange);
+        waiting_enter(mux, exchange);
     }
     return true;
 }
@@ -151,7 +135,7 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
     exchange->whole = frame->ends;
     client->unfinished = !frame->ends;
     if (exchange->state == EXCHANGE_GATHERING && is_ready(mux, exchange)) {
-        enqueue(mux, exchange);
+        waiting_enter(mux, exchange);
     }
     if (link != NULL) {
         link_touch(mux, link);
@@ -175,19 +159,6 @@ bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reas
 
 /* ---- leaving where it stands ---- */
 
-static void leave_waiting(struct mux *mux, struct exchange *exchange)
-{
-    assert(exchange->state == EXCHANGE_WAITING);
-    list_remove(&exchange->node);
-    mux->counters.waiting--;
-    struct client *client = exchange->client;
-    if (client->next == exchange) { /* each is stepped over once */
-        do {
-            client->next = exchange_after(client->next);
-        } while (client->next != NULL && client->next->state != EXCHANGE_WAITING);
-    }
-}
-
 static void leave_link(struct mux *mux, struct exchange *exchange)
 {
     assert(exchange->state == EXCHANGE_TAKEN);
@@ -210,7 +181,7 @@ static void leave_link(struct mux *mux, struct exchange *exchange)
     if (oldest) {
         link->head_ns = mux->now_ns;
     }
-    mux->schedule_wanted = true;
+    turn_place_free(mux, link, exchange->client);
     link_touch(mux, link);
 }
 
@@ -218,7 +189,7 @@ static void leave(struct mux *mux, struct exchange *exchange)
 {
     switch (exchange->state) {
     case EXCHANGE_WAITING:
-        leave_waiting(mux, exchange);
+        waiting_leave(mux, exchange);
         share_end(mux, exchange);
         if (list_is_empty(&mux->waiting)) {
             links_idle(mux);
@@ -311,7 +282,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         exchange_fail(mux, exchange, REASON_MEMORY);
         return;
     }
-    leave_waiting(mux, exchange);
+    waiting_leave(mux, exchange);
     exchange->state = EXCHANGE_TAKEN;
     exchange->has_id = mux->by_id;
     exchange->link = link;
@@ -328,6 +299,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         link->sending = exchange;
     }
     client->on_link++;
+    client->link_slot = (uint8_t)link->slot;
     mux->counters.in_flight++;
     mux->counters.requests_taken++;
     report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
@@ -361,43 +333,10 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 
 /* ---- back to the queue ---- */
 
-static uint64_t wait_ends(const struct mux *mux, const struct exchange *exchange)
-{
-    return time_after(exchange->arrived_ns, mux->options.wait_timeout_ns);
-}
-
-/* Into mux->waiting by arrival. What returns is among the oldest, so the walk is short. */
-static void insert_waiting(struct mux *mux, struct exchange *exchange)
-{
-    struct list *position = mux->waiting.next;
-    while (position != &mux->waiting &&
-           LIST_ENTRY(position, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
-        position = position->next;
-    }
-    list_insert_before(position, &exchange->node);
-    mux->counters.waiting++;
-}
-
-void exchange_wait_again(struct mux *mux, struct exchange *exchange)
-{
-    struct client *client = exchange->client;
-    exchange->state = EXCHANGE_WAITING;
-    insert_waiting(mux, exchange);
-    if (client->next == NULL || exchange->serial < client->next->serial) {
-        client->next = exchange;
-    }
-    list_drop(&client->turn);
-    if (turn_is_due(mux, client)) {
-        list_push_front(&mux->turns, &client->turn);
-    }
-    mux->schedule_wanted = true;
-    timer_arm(mux, &mux->timer, waiting_deadline(mux));
-}
-
 void exchange_return(struct mux *mux, struct exchange *exchange)
 {
     struct client *client = exchange->client;
-    if (client == NULL || mux->now_ns >= wait_ends(mux, exchange)) {
+    if (client == NULL || waiting_is_over(mux, exchange)) {
         exchange_fail(mux, exchange, REASON_LINK_BROKEN);
         return;
     }
@@ -409,7 +348,7 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     }
     report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
-    exchange_wait_again(mux, exchange);
+    waiting_return(mux, exchange);
 }
 
 /* ---- ends ---- */
@@ -506,45 +445,5 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
     case EXCHANGE_FAILED:
         exchange_finish(mux, exchange, exchange->reason);
         break;
-    }
-}
-
-/* ---- the time a request may wait ---- */
-
-/* When a request has gone queue_timeout without a usable link, if the present outage lasts. */
-static uint64_t outage_ends(const struct mux *mux, const struct exchange *exchange)
-{
-    if (mux->outage_from_ns == TIME_NEVER) {
-        return TIME_NEVER;
-    }
-    uint64_t waited_ns =
-        mux->outage_ns - exchange->arrived_outage_ns; /* wraps when it arrived in this outage */
-    uint64_t rest_ns = mux->options.queue_timeout_ns - waited_ns; /* and here back again */
-    return mux->outage_from_ns + rest_ns;
-}
-
-static uint64_t waiting_ends(const struct mux *mux, const struct exchange *exchange)
-{
-    uint64_t wait_at = wait_ends(mux, exchange);
-    uint64_t outage_at = outage_ends(mux, exchange);
-    return wait_at < outage_at ? wait_at : outage_at;
-}
-
-uint64_t waiting_deadline(const struct mux *mux)
-{
-    /* Both deadlines are in the order of arrival, so the oldest has the earliest. */
-    struct exchange *oldest = exchange_first(&mux->waiting);
-    return oldest == NULL ? TIME_NEVER : waiting_ends(mux, oldest);
-}
-
-void waiting_expire(struct mux *mux)
-{
-    while (!list_is_empty(&mux->waiting)) {
-        struct exchange *oldest = LIST_ENTRY(list_front(&mux->waiting), struct exchange, node);
-        if (waiting_ends(mux, oldest) > mux->now_ns) {
-            return;
-        }
-        bool unreachable = outage_ends(mux, oldest) <= mux->now_ns;
-        exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
     }
 }

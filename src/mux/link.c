@@ -78,11 +78,17 @@ static uint64_t response_deadline(const struct mux *mux, const struct link *link
     return time_after(from, mux->options.response_timeout_ns);
 }
 
-static uint64_t up_deadline(const struct mux *mux, const struct link *link)
+static uint64_t lifetime_ends(const struct mux *mux, const struct link *link)
 {
-    const struct exchange *oldest = exchange_first(&link->exchanges);
-    if (oldest != NULL) {
-        return response_deadline(mux, link, oldest);
+    uint64_t lifetime_ns = mux->options.link_lifetime_ns;
+    return lifetime_ns == 0 ? TIME_NEVER : time_after(link->up_ns, lifetime_ns);
+}
+
+/* Of a link that carries nothing. */
+static uint64_t idle_deadline(const struct mux *mux, const struct link *link)
+{
+    if (link->is_expiring) {
+        return mux->now_ns;
     }
     if (!list_is_empty(&mux->waiting)) {
         uint64_t at = list_is_empty(&mux->turns) ? 0 : gap_end(mux, link);
@@ -93,6 +99,14 @@ static uint64_t up_deadline(const struct mux *mux, const struct link *link)
         return time_after(from, mux->options.link_idle_ns);
     }
     return TIME_NEVER;
+}
+
+static uint64_t up_deadline(const struct mux *mux, const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    uint64_t at = oldest == NULL ? idle_deadline(mux, link) : response_deadline(mux, link, oldest);
+    uint64_t expires_at = link->is_expiring ? TIME_NEVER : lifetime_ends(mux, link);
+    return at < expires_at ? at : expires_at;
 }
 
 uint64_t link_deadline(const struct mux *mux, const struct link *link)
@@ -152,14 +166,15 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
                             enum mux_reason reason)
 {
     bool unsent = exchange->sent_ns == TIME_NEVER;
-    bool again = exchange->request.resendable && !exchange->responding && !exchange->resent &&
-                 link->answered;
+    bool unprocessed = reason == REASON_RESPONSE_CLOSES; /* RFC 9112 section 9.6 */
+    bool again = exchange->request.resendable && !exchange->responding && link->answered &&
+                 (unprocessed || !exchange->resent);
     if (reason == REASON_SHUTDOWN) {
         exchange_fail(mux, exchange, REASON_SHUTDOWN);
     } else if (exchange->client != NULL && unsent) {
         exchange_return(mux, exchange);
     } else if (exchange->client != NULL && again) {
-        exchange->resent = true;
+        exchange->resent = exchange->resent || !unprocessed;
         exchange_return(mux, exchange);
     } else {
         exchange_fail(mux, exchange, REASON_LINK_BROKEN);
@@ -181,12 +196,16 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
                                     .reason = reason,
                                     .link_id = link_id(link),
                                     .link = link->serial});
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    mux->is_wary = mux->is_wary || (oldest != NULL && oldest->sent_ns != TIME_NEVER);
+    turns_unbind(mux, link);
     while (!list_is_empty(&link->exchanges)) {
         settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
                         reason);
     }
-    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_SHUTDOWN) {
-        dial_failed(mux, link->up_ns);
+    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_LINK_LIFETIME &&
+        reason != REASON_SHUTDOWN) {
+        dial_failed(mux, link, link->up_ns);
     }
 }
 
@@ -212,7 +231,7 @@ static void attempt_failed(struct mux *mux, struct link *link, enum mux_reason r
     enter(mux, link, LINK_CLOSING);
     link->next_address = link->address_known && mux->address_index + 1 < mux->addresses_count;
     if (!link->next_address) {
-        dial_failed(mux, mux->now_ns);
+        dial_failed(mux, link, mux->now_ns);
     }
 }
 
@@ -286,6 +305,7 @@ void link_closed(struct mux *mux, struct link *link)
                           .ids = link->ids,
                           .timer = {.item = {.tag = TIMER_LINK}}};
     list_init(&link->exchanges);
+    list_init(&link->bound);
     mux->links_count--;
     mux->schedule_wanted = true;
 }
@@ -312,6 +332,7 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
     link->was_up = true;
     link->up_ns = link->last_io_ns = mux->now_ns;
     mux->counters.links_up++;
+    link->trust_missing = mux->is_wary ? TRUST_RESPONSES : 0;
     link->probing = true; /* a target that greets is found out before a request is sent */
     enter(mux, link, mux->options.delay_ns > 0 ? LINK_DELAYING : LINK_UP);
     mux->schedule_wanted = true;
@@ -400,8 +421,11 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
 static void up_expired(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
+    link->is_expiring = link->is_expiring || lifetime_ends(mux, link) <= mux->now_ns;
     if (oldest == NULL) {
-        link_replace(mux, link, REASON_LINK_IDLE);
+        link_replace(mux, link, link->is_expiring ? REASON_LINK_LIFETIME : REASON_LINK_IDLE);
+    } else if (response_deadline(mux, link, oldest) > mux->now_ns) {
+        return; /* what it carries is finished first */
     } else if (oldest->sent_ns == TIME_NEVER) {
         exchange_fail(mux, oldest, REASON_WAIT_TIMEOUT);
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);

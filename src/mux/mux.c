@@ -43,8 +43,11 @@ static void assert_sane(const struct mux_options *options)
     assert(options->protocol != NULL);
     assert(options->clients_max > 0);
     assert(options->clients_max < INT32_MAX - CLIENTS_REFUSED_MAX);
-    assert(options->links_max == 1);
-    assert(options->in_flight_max == 1);
+    assert(options->links_max > 0);
+    assert(options->links_max <= MUX_LINKS_MAX);
+    assert(options->in_flight_max > 0);
+    assert(options->in_flight_max == 1 || options->gap_ns == 0);
+    assert(options->in_flight_max == 1 || !options->settings.ignore_id);
     assert(options->backlog_bytes_max > 0);
     assert(options->client_timeout_ns > 0);
     assert(options->connect_timeout_ns > 0);
@@ -76,6 +79,7 @@ static void init_links(struct mux *mux)
         link->generation = 1;
         link->timer.item.tag = TIMER_LINK;
         list_init(&link->exchanges);
+        list_init(&link->bound);
     }
 }
 

@@ -53,7 +53,7 @@ static inline uint32_t mux_id_slot(mux_id id)
 
 /* ---- options ---- */
 
-enum { MUX_SCRATCH_BYTES = 64 * 1024 };
+enum { MUX_SCRATCH_BYTES = 64 * 1024, MUX_LINKS_MAX = 64 };
 
 /* Everything is in nanoseconds or bytes; DESIGN section 3, "Time" and "Limits". 0 switches off the
  * times that say so. */
@@ -62,8 +62,8 @@ struct mux_options {
     struct protocol_settings settings;
 
     uint32_t clients_max;
-    uint32_t links_max;          /* 1 for now */
-    uint32_t in_flight_max;      /* per link; 1: the lock */
+    uint32_t links_max;          /* at most MUX_LINKS_MAX */
+    uint32_t in_flight_max;      /* per link; 1: the lock, which --gap needs */
     size_t request_buffer_bytes; /* --buffer-requests */
     size_t memory_bytes_max;     /* --buffer-memory: all partial and queued bytes of clients */
     size_t backlog_bytes_max;    /* per client and direction */
@@ -79,7 +79,8 @@ struct mux_options {
     uint64_t gap_ns;
     uint64_t retry_delay_min_ns;
     uint64_t retry_delay_max_ns;
-    uint64_t link_idle_ns; /* 0: off */
+    uint64_t link_idle_ns;     /* 0: off */
+    uint64_t link_lifetime_ns; /* 0: off */
     uint64_t grace_ns;
 
     bool coalesce;  /* identical reads share one response */

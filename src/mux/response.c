@@ -45,6 +45,18 @@ void response_report(struct mux *mux, const struct link *link, const struct exch
                                     .ns = mux->now_ns - since_ns});
 }
 
+/* The link works, and may be trusted with more. */
+static void note_answer(struct mux *mux, struct link *link)
+{
+    if (!link->answered) {
+        link->answered = true;
+        dial_succeeded(mux, link);
+    }
+    if (link->trust_missing > 0 && --link->trust_missing == 0) {
+        mux->is_wary = false;
+    }
+}
+
 /* The response of `exchange` is whole. False: the link takes no other. */
 static bool complete(struct mux *mux, struct link *link, struct exchange *exchange,
                      const struct frame *frame)
@@ -53,10 +65,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     bool early = !exchange->whole || link->written < exchange->out_end;
     bool closes_client = exchange->closes_client;
     link->swallowed = 0;
-    if (!link->answered) {
-        link->answered = true;
-        dial_succeeded(mux);
-    }
+    note_answer(mux, link);
     mux->counters.responses += client != NULL;
     exchange_finish(mux, exchange, REASON_NONE);
     if (early) {
@@ -128,6 +137,12 @@ static void count_stray(struct mux *mux, const struct link *link, struct span by
     observe(mux,
             (struct mux_event){
                 .kind = MUX_STRAY, .link_id = link_id(link), .link = link->serial, .bytes = bytes});
+}
+
+void response_stray(struct mux *mux, struct link *link)
+{
+    count_stray(mux, link, buf_view(&link->in));
+    link_replace(mux, link, REASON_TARGET_STRAY);
 }
 
 /* Whether an exchange waits for bytes of the target. */
@@ -276,6 +291,10 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
         if (link_is_usable(link)) {
             buf_consume(&mux->link_bufs, &link->in, taken);
         }
+    }
+    struct exchange *only = link->exchanges_count == 1 ? exchange_first(&link->exchanges) : NULL;
+    if (mux->by_id && awaits(only) && !buf_is_empty(&link->in)) {
+        (void)begin_response(mux, link, only); /* what has come of a message can be no other's */
     }
     link_touch(mux, link);
 }

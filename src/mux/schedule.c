@@ -1,32 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose turn it is.
+ * Whose turn it is, on which link.
  *
- * mux->turns holds the clients whose oldest waiting request may be taken: round robin, one request
- * per turn. A client stands there while it has a waiting request, has taken its responses
- * (backlog), and has nothing in flight on a link that is full. Requests go to a link that is up and
- * has room, whose --gap is over, and which is not silent for so long that it must be read first.
+ * A client whose oldest waiting request may be taken stands in the turns: round robin, one request per
+ * turn. Its request goes to the link with the fewest in flight, or to the one that has its others. Where it
+ * stands:
+ *
+ *     mux->turns    whose turn is next stands first
+ *     link->bound   its turn had come, and only this link will do, which has no room now; the first goes
+ *                   back to the front of the turns when a place is free
+ *
+ * A link has room for --in-flight requests. What must be alone (an HTTP request that is not re-sendable)
+ * waits for an empty link: its client *reserves* the emptiest, which takes nothing else until then. And
+ * nothing is sent behind what is alone, behind a request that still streams, or by order while a response
+ * streams. After a link ended with unanswered requests its successor has to earn trust: one at a time until
+ * it has answered two.
+ *
+ * A link takes a request when its --gap is over, and when it was not silent for so long that it must be
+ * read first. One that turns out to have stray bytes is replaced.
  */
 #include <assert.h>
 
 #include "mux/state.h"
+
+/* ---- standing in the turns ---- */
 
 bool turn_is_due(const struct mux *mux, const struct client *client)
 {
     if (client->state != CLIENT_OPEN && client->state != CLIENT_FINISHED) {
         return false;
     }
-    if (client->exchanges_count == 0 || buf_size(&client->out) > mux->options.backlog_bytes_max) {
-        return false;
-    }
-    if (client->on_link >= mux->options.in_flight_max) {
-        return false;
-    }
-    if (client->next == NULL) {
+    if (client->next == NULL || buf_size(&client->out) > mux->options.backlog_bytes_max) {
         return false;
     }
     /* What it asked before, and shares with another, is read before what it asks now has an effect. */
     return client->joined == 0 || client->next->request.resendable;
+}
+
+static void stand_nowhere(struct mux *mux, struct client *client)
+{
+    list_drop(&client->turn);
+    client->bound = false;
+    for (uint32_t slot = 0; client->reserves && slot < mux->options.links_max; slot++) {
+        if (mux->links[slot].reserver == client) {
+            mux->links[slot].reserver = NULL;
+            client->reserves = false;
+        }
+    }
 }
 
 void turn_update(struct mux *mux, struct client *client)
@@ -37,28 +57,88 @@ void turn_update(struct mux *mux, struct client *client)
     }
     if (due) {
         list_push_back(&mux->turns, &client->turn);
-        mux->schedule_wanted = true;
     } else {
-        list_remove(&client->turn);
+        stand_nowhere(mux, client); /* and may have kept a link from others */
+    }
+    mux->schedule_wanted = true;
+}
+
+void turn_first(struct mux *mux, struct client *client)
+{
+    stand_nowhere(mux, client);
+    if (turn_is_due(mux, client)) {
+        list_push_front(&mux->turns, &client->turn);
+    }
+    mux->schedule_wanted = true;
+}
+
+static struct client *first_bound(const struct link *link)
+{
+    struct list *node = list_first(&link->bound);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct client, turn);
+}
+
+void turn_place_free(struct mux *mux, struct link *link, struct client *client)
+{
+    if (client != NULL && client->bound && client->on_link == 0) {
+        turn_first(mux, client); /* any link will do for it again */
+    }
+    struct client *next = link->reserver == NULL ? first_bound(link) : link->reserver;
+    if (next != NULL && (link->reserver == NULL || link->exchanges_count == 0)) {
+        turn_first(mux, next);
+    }
+    mux->schedule_wanted = true;
+}
+
+void turns_unbind(struct mux *mux, struct link *link)
+{
+    while (!list_is_empty(&link->bound)) {
+        turn_first(mux, LIST_ENTRY(list_last(&link->bound), struct client, turn));
     }
 }
+
+/* ---- links ---- */
 
 uint64_t gap_end(const struct mux *mux, const struct link *link)
 {
     return mux->options.gap_ns == 0 ? 0 : time_after(link->last_io_ns, mux->options.gap_ns);
 }
 
-/* Whether the link takes a request now; asks for a probe, or for the timer, where that is missing.
- */
-static bool link_takes(struct mux *mux, struct link *link)
+bool link_is_full(const struct mux *mux, const struct link *link)
 {
-    if (link->state != LINK_UP || link->exchanges_count >= mux->options.in_flight_max) {
+    uint32_t room = link->trust_missing > 0 ? 1 : mux->options.in_flight_max;
+    if (link->is_expiring || link->reserver != NULL || link->exchanges_count >= room) {
+        return true;
+    }
+    if (link->exchanges_count == 0) {
         return false;
     }
-    if (gap_end(mux, link) > mux->now_ns) {
-        link_touch(mux, link);
-        return false;
+    const struct exchange *newest = LIST_ENTRY(link->exchanges.prev, struct exchange, node);
+    return newest->request.alone || !newest->whole ||
+           (!mux->by_id && exchange_first(&link->exchanges)->delivered);
+}
+
+/* The link with the fewest in flight of those that have room and whose --gap is over; NULL: none. */
+static struct link *emptiest_link(struct mux *mux)
+{
+    struct link *best = NULL;
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        struct link *link = &mux->links[slot];
+        if (link->state != LINK_UP || link_is_full(mux, link)) {
+            continue;
+        }
+        if (gap_end(mux, link) > mux->now_ns) {
+            link_touch(mux, link); /* its timer runs until then */
+        } else if (best == NULL || link->exchanges_count < best->exchanges_count) {
+            best = link;
+        }
     }
+    return best;
+}
+
+/* Whether the link was read lately; asks for a probe where it was not. */
+static bool was_read(struct mux *mux, struct link *link)
+{
     if (link->probing) {
         return false;
     }
@@ -71,28 +151,58 @@ static bool link_takes(struct mux *mux, struct link *link)
     return true;
 }
 
-static struct link *link_for_turn(struct mux *mux)
+/* By identifier, bytes of an unfinished message on a link that carries nothing would be taken for the
+ * beginning of the next response. */
+static bool has_stray_bytes(const struct mux *mux, const struct link *link)
 {
-    for (uint32_t index = 0; index < mux->options.links_max; index++) {
-        if (link_takes(mux, &mux->links[index])) {
-            return &mux->links[index];
-        }
+    return mux->by_id && link->exchanges_count == 0 && !buf_is_empty(&link->in);
+}
+
+/* ---- the turn ---- */
+
+static void bind_to(struct client *client, struct link *link)
+{
+    list_remove(&client->turn);
+    list_push_back(&link->bound, &client->turn);
+    client->bound = true;
+}
+
+/* The first client in the turns has its turn, or lets others pass. False: nobody can have one now. */
+static bool give_turn(struct mux *mux)
+{
+    struct client *client = LIST_ENTRY(list_front(&mux->turns), struct client, turn);
+    bool has_link = client->on_link > 0;
+    struct link *link = has_link ? &mux->links[client->link_slot] : emptiest_link(mux);
+    if (link == NULL) {
+        return false;
     }
-    return NULL;
+    if (has_link && link_is_full(mux, link)) {
+        bind_to(client, link);
+        return true;
+    }
+    if (client->next->request.alone && link->exchanges_count > 0) {
+        link->reserver = client;
+        client->reserves = true;
+        bind_to(client, link);
+        return true;
+    }
+    if (!was_read(mux, link)) {
+        return false;
+    }
+    if (has_stray_bytes(mux, link)) {
+        response_stray(mux, link);
+        return true;
+    }
+    list_remove(&client->turn);
+    exchange_take(mux, client->next, link);
+    return true;
 }
 
 void schedule(struct mux *mux)
 {
     mux->schedule_wanted = false;
-    /* Each round takes one exchange off mux->waiting. */
-    while (!list_is_empty(&mux->turns)) {
-        struct link *link = link_for_turn(mux);
-        if (link == NULL) {
-            break;
-        }
-        struct client *client = LIST_ENTRY(list_front(&mux->turns), struct client, turn);
-        list_remove(&client->turn);
-        exchange_take(mux, client->next, link);
+    /* Each round takes a client off mux->turns; it comes back when its request has been taken. */
+    while (!list_is_empty(&mux->turns) && give_turn(mux)) {
     }
     dial_run(mux);
 }

@@ -195,5 +195,5 @@ void share_end(struct mux *mux, struct exchange *exchange)
         join(joiner, heir);
     }
     lead(mux, heir);
-    exchange_wait_again(mux, heir);
+    waiting_return(mux, heir);
 }

@@ -16,6 +16,7 @@
  *     schedule.c   whose turn it is, on which link
  *     dial.c       when and where to connect; back-off; the outage clock
  *     exchange.c   an exchange from queue to end, and its answer to the client
+ *     waiting.c    the requests that wait, and how long
  *     ids.c        identifiers on a link
  *     share.c      requests that share a response
  *     table.c      slots and ids of clients
@@ -43,6 +44,7 @@ enum {
     ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
     CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
     CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
+    TRUST_RESPONSES = 2,              /* of a link whose predecessor left requests unanswered */
     TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
 };
 
@@ -81,7 +83,7 @@ enum client_state {
 
 struct client {
     struct list changed;     /* in mux->changed_clients */
-    struct list turn;        /* in mux->turns: has a request that may be taken */
+    struct list turn;        /* in mux->turns or, while `bound`, in link->bound */
     struct list stalled;     /* in mux->slow while `slow`, else in mux->partials while `partial` */
     struct list exchanges;   /* head; in the order asked */
     struct exchange *next;   /* the oldest that is WAITING; NULL: none */
@@ -102,6 +104,7 @@ struct client {
     uint16_t exchanges_count;
     uint16_t on_link;    /* exchanges that are on a link */
     uint16_t joined;     /* exchanges that are JOINED */
+    uint8_t link_slot;   /* of the link that has its exchanges, while on_link > 0 */
     uint8_t state;       /* enum client_state */
     uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
     uint8_t told;        /* wishes that the engine knows of (see mark) */
@@ -110,9 +113,11 @@ struct client {
     bool partial : 1;    /* the framer waits for more of a message */
     bool reads : 1;      /* MUX_READ was wanted when last looked */
     bool unfinished : 1; /* its last exchange's request is not whole yet */
-    bool abort : 1;   /* closed by a reset: what it was given is incomplete and does not say so */
-    bool slow : 1;    /* it has to take bytes within --write-timeout */
-    bool refused : 1; /* over --max-clients */
+    bool abort : 1;    /* closed by a reset: what it was given is incomplete and does not say so */
+    bool slow : 1;     /* it has to take bytes within --write-timeout */
+    bool refused : 1;  /* over --max-clients */
+    bool bound : 1;    /* waits for room on one link */
+    bool reserves : 1; /* is the reserver of a link */
 };
 
 /*
@@ -135,6 +140,8 @@ enum link_state {
 struct link {
     struct list changed;      /* in mux->changed_links */
     struct list exchanges;    /* head; in the order of their bytes on the link */
+    struct list bound;        /* head; clients whose turn waits for room on this link */
+    struct client *reserver;  /* borrows; waits for it to be empty; NULL: nobody */
     struct exchange *sending; /* the oldest whose bytes are not all written; NULL: none */
     struct buf in;            /* a partial response */
     struct buf out;           /* requests to send */
@@ -150,13 +157,16 @@ struct link {
     uint64_t head_ns;    /* since when the oldest exchange is the oldest */
     uint32_t slot, generation;
     uint32_t exchanges_count;
-    uint32_t timeouts; /* by identifier: since something was received */
+    uint32_t timeouts;      /* by identifier: since something was received */
+    uint32_t trust_missing; /* responses until it carries more than one request at a time */
     enum link_state state;
     enum mux_reason reason; /* from the moment its end is decided */
     bool answered;          /* delivered a whole response */
     bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
+    bool is_extra;      /* was begun while another link was usable */
+    bool is_expiring;   /* --link-lifetime is over: it takes no more requests */
     bool blocked;       /* not read, since the client it answers is behind */
     uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
     uint8_t told;       /* wishes that the engine knows of (see mark) */
@@ -205,6 +215,13 @@ struct exchange {
     bool has_effect; /* counted in mux->effects_open */
 };
 
+/* How long to wait before the next attempt to connect. */
+struct back_off {
+    uint32_t failures;      /* attempts since the last whole response */
+    uint64_t pause_from_ns; /* the pause runs from here */
+    uint64_t pause_ns;      /* to the next attempt, when nobody waits */
+};
+
 struct mux {
     struct mux_options options;
     struct mux_observer observer;
@@ -224,7 +241,7 @@ struct mux {
     uint32_t usable_count; /* DELAYING or UP */
 
     struct list changed_clients, changed_links;
-    struct list turns;    /* clients with a request that may be taken, whose turn is next first */
+    struct list turns;    /* clients with a request that may be taken; see schedule.c */
     struct list waiting;  /* exchanges WAITING, by serial */
     struct list partials; /* clients, longest-stalled partial message first */
     struct list slow;     /* clients, longest without progress first */
@@ -244,12 +261,11 @@ struct mux {
     struct buf_pool link_bufs;
 
     /* dial.c */
-    uint32_t failures;                       /* attempts since the last whole response */
-    uint64_t pause_from_ns;                  /* the pause runs from here */
-    uint64_t pause_ns;                       /* to the next attempt, when nobody waits */
+    struct back_off back_offs[2];            /* of links while there is none, and of extra ones */
     uint32_t addresses_count, address_index; /* of the attempt that is under way */
     bool dialled;                            /* one attempt was begun (eager start) */
-    uint64_t outage_ns;                      /* time without a usable link, up to outage_from_ns */
+    bool is_wary;       /* a link ended with unanswered requests, and none has answered two since */
+    uint64_t outage_ns; /* time without a usable link, up to outage_from_ns */
     uint64_t outage_from_ns; /* the present outage began; TIME_NEVER: there is a usable link */
     struct random random;
 
@@ -351,6 +367,8 @@ void link_received(struct mux *mux, struct link *link, struct span bytes);
 /* The target has finished: a response that goes on until then is complete. */
 void response_ended(struct mux *mux, struct link *link);
 
+/* What has come of an unfinished message is nobody's: the link is replaced. */
+void response_stray(struct mux *mux, struct link *link);
 void response_report(struct mux *mux, const struct link *link, const struct exchange *exchange,
                      struct span piece);
 
@@ -399,8 +417,8 @@ void dial_run(struct mux *mux);
 /* When the next attempt is due; TIME_NEVER: none is wanted or one is under way. */
 uint64_t dial_deadline(const struct mux *mux);
 /* An attempt has failed: all addresses, or a link that ended without a whole response. */
-void dial_failed(struct mux *mux, uint64_t from_ns);
-void dial_succeeded(struct mux *mux);
+void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns);
+void dial_succeeded(struct mux *mux, const struct link *link);
 void outage_update(struct mux *mux);
 uint64_t outage_clock(const struct mux *mux);
 
@@ -409,6 +427,14 @@ void schedule(struct mux *mux);
 /* Puts the client into the turns, or takes it out, as its state demands. */
 void turn_update(struct mux *mux, struct client *client);
 bool turn_is_due(const struct mux *mux, const struct client *client);
+/* Its turn is the next, if it has one. */
+void turn_first(struct mux *mux, struct client *client);
+/* An exchange of the client (NULL: an orphan) has left the link. */
+void turn_place_free(struct mux *mux, struct link *link, struct client *client);
+/* The link takes no more: who waits for it stands in the turns again. */
+void turns_unbind(struct mux *mux, struct link *link);
+/* Whether it is up and takes no request before something on it ends. */
+bool link_is_full(const struct mux *mux, const struct link *link);
 uint64_t gap_end(const struct mux *mux, const struct link *link);
 
 /* ---- exchange.c ---- */
@@ -426,16 +452,25 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 /* The one behind it in its client's queue, or on its link; NULL: none. */
 struct exchange *exchange_after(const struct exchange *exchange);
 struct exchange *exchange_behind(const struct exchange *exchange);
+/* From its link back to those that wait. */
 void exchange_return(struct mux *mux, struct exchange *exchange);
-/* WAITING, in the place that its arrival gives it; it stands nowhere. */
-void exchange_wait_again(struct mux *mux, struct exchange *exchange);
+
 void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 /* The client has gone: dropped, taken back, or an orphan from now on. */
 void exchange_abandon(struct mux *mux, struct exchange *exchange);
 void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 void exchange_release_bytes(struct mux *mux, struct exchange *exchange);
 struct exchange *exchange_first(const struct list *head);
-/* Deadline of the oldest waiting exchange, and what ends those that are due. */
+
+/* ---- waiting.c ---- */
+/* WAITING from now on; it stands nowhere. */
+void waiting_enter(struct mux *mux, struct exchange *exchange);
+/* Likewise, in the place that its arrival gives it; its client's turn is the next. */
+void waiting_return(struct mux *mux, struct exchange *exchange);
+void waiting_leave(struct mux *mux, struct exchange *exchange);
+/* Whether --wait-timeout is over for it. */
+bool waiting_is_over(const struct mux *mux, const struct exchange *exchange);
+/* Deadline of the oldest, and what ends those that are due. */
 uint64_t waiting_deadline(const struct mux *mux);
 void waiting_expire(struct mux *mux);
 

@@ -199,6 +199,7 @@ static struct request request_of(const struct http_head *head, enum http_body bo
     return (struct request){
         .expects_response = true,
         .resendable = is_safe(method) && !has_body,
+        .alone = !is_safe(method) || has_body, /* RFC 9112 section 9.3.2 */
         .closes = asks_to_close || (is_10 && !asks_to_stay),
         .eager = has_body && !is_10 && (head->bits & HTTP_CONTINUE) != 0,
         .kind = (uint8_t)method,

@@ -53,6 +53,8 @@ const struct protocol protocol_iso8583 = {
     .name = "iso8583",
     .sentence = "ISO 8583 messages behind a length of two bytes, big-endian",
     .matching = MATCH_BY_ORDER,
+    .lock_step = "hosts may answer out of order, and nothing that is looked at "
+                 "tells their answers apart",
     .frame_request = frame_request,
     .frame_response = frame_response,
     .describe = describe,

@@ -59,6 +59,8 @@ const struct protocol protocol_mpu = {
     .name = "mpu",
     .sentence = "ISO 8583 messages behind a length of four ASCII digits",
     .matching = MATCH_BY_ORDER,
+    .lock_step = "hosts may answer out of order, and nothing that is looked at "
+                 "tells their answers apart",
     .frame_request = frame_request,
     .frame_response = frame_response,
     .describe = describe,

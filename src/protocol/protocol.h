@@ -140,6 +140,7 @@ struct protocol {
     const char *name;     /* as on the command line */
     const char *sentence; /* what it is, for `list` and help; no full stop */
     enum matching matching;
+    const char *lock_step; /* why only one request may be in flight on a link; NULL: more may */
     uint32_t id_max; /* MATCH_BY_ID: identifiers on a link go from 0 to this, all its bits set */
 
     /* Cuts the next piece from a client's stream. `request` is filled with a request's first piece.
