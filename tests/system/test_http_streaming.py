@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""HTTP bodies that pass as they come: large ones, slow ones, and ones that break off."""
+
+import hashlib
+import re
+from http.client import IncompleteRead
+from pathlib import Path
+
+import pytest
+
+from lib import http
+from lib.http import BYTES, PIECE, connect, get, naming, page, request, seen, site, vanish
+from lib.multiplexer import WITHIN, is_sanitized
+
+SIZE = 64 << 20
+GROWTH_MAX = 4 << 20
+
+
+def pieces():
+    """64 MiB, of which no piece is like another."""
+    rest = bytes(range(256)) * ((PIECE - 8) // 256 + 1)
+    return ((number.to_bytes(8, "big") + rest)[:PIECE] for number in range(SIZE // PIECE))
+
+
+def digest(parts):
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
+
+
+EXPECTED = digest(pieces())
+
+
+def generous(one):
+    """/large is a download; what is uploaded is answered with its hash; all else as `naming` has it."""
+    if one.method == "POST":
+        one.answer(digest(one.body()).encode())
+    elif one.path == "/large":
+        one.connection.send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
+        for piece in pieces():
+            one.connection.send_raw(piece)
+    elif one.path == "/chunks":
+        one.connection.send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in pieces():
+            one.connection.send_raw(b"%x\r\n%s\r\n" % (len(piece), piece))
+        one.connection.send_raw(b"0\r\n\r\n")
+    else:
+        naming(one)
+
+
+@pytest.fixture
+def web(target, mux):
+    """A target with one slot and a multiplexer in front of it."""
+
+    def start(respond, *flags, expect=()):
+        device = target(BYTES, site(respond))
+        return device, mux(device, *flags, wire=BYTES, expect=expect)
+
+    return start
+
+
+def resident(started, what):
+    """VmRSS is what it takes now, VmHWM the most it ever took."""
+    status = Path("/proc/%d/status" % started.pid).read_text()
+    return int(re.search(what + r":\s+(\d+) kB", status)[1]) * 1024
+
+
+class Growth:
+    """`with Growth(mux):` the multiplexer takes no more memory than before, whatever passes."""
+
+    def __init__(self, started):
+        self.started = started
+
+    def __enter__(self):
+        client = connect(self.started)
+        get(client, "/warm")
+        client.close()
+        self.before = resident(self.started, "VmRSS")
+
+    def __exit__(self, failure, *_):
+        if failure is None and not is_sanitized():
+            grown = resident(self.started, "VmHWM") - self.before
+            assert grown < GROWTH_MAX, "%d KiB more" % (grown >> 10)
+
+
+# ---- large ----
+
+
+@pytest.mark.parametrize("path", ["/large", "/chunks"])
+def test_a_download_of_64_mib_takes_no_memory(web, path):
+    _, started = web(generous)
+    client = connect(started)
+    with Growth(started):
+        client.request("GET", path)
+        answer = client.getresponse()
+        assert digest(iter(lambda: answer.read(PIECE), b"")) == EXPECTED
+    assert get(client, "/after") == page("/after")
+    client.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_an_upload_of_64_mib_takes_no_memory(web, chunked):
+    device, started = web(generous)
+    client = connect(started)
+    fields = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(SIZE)}
+    with Growth(started):
+        client.request("POST", "/up", body=pieces(), headers=fields, encode_chunked=chunked)
+        assert client.getresponse().read().decode() == EXPECTED
+    assert get(client, "/after") == page("/after")
+    client.close()
+    assert len(device.connections) == 1
+
+
+# ---- slow ----
+
+
+def test_a_slow_uploader_holds_nothing_while_little_of_it_is_gathered(web, client):
+    device, started = web(generous, "--buffer-requests", "64KiB")
+    slow, other = client(started, BYTES), connect(started)
+    body = b"x" * 40
+    whole = request("/slow", "POST", body)
+    for at, byte in enumerate(whole):
+        slow.send_raw(bytes([byte]))
+        if at % 10 == 0:
+            assert get(other, "/%d" % at) == page("/%d" % at)
+    assert slow.receive().endswith(digest([body]).encode())
+    assert seen(device)[-1] == ("POST", "/slow")
+    other.close()
+
+
+def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(web, client):
+    """More of it is gathered than --buffer-requests, so that the target has its beginning."""
+    flags = ["--buffer-requests", "4KiB", "--write-timeout", "300ms"]
+    device, started = web(generous, *flags, expect=["reason=client_timeout"])
+    slow, other = client(started, BYTES), connect(started)
+    slow.send_raw(request("/slow", "POST", b"x" * 100000)[:-1])
+    device.wait_for_requests(1)
+    assert get(other, "/other") == page("/other")
+    assert slow.receive().startswith(b"HTTP/1.1 408 ")
+    slow.expect_end()
+    assert seen(device) == [("POST", "/slow"), ("GET", "/other")]
+    other.close()
+
+
+def test_a_slow_reader_is_closed_and_the_others_are_served(web, client):
+    _, started = web(generous, "--write-timeout", "300ms", expect=["reason=write_timeout"])
+    slow, other = client(started, BYTES, receive_buffer=4096), connect(started)
+    slow.send_raw(request("/large"))
+    assert slow.sock.recv(1) == b"H"
+    assert get(other, "/other") == page("/other")
+    started.wait_for_log("closed .*client=1.*reason=write_timeout")
+    other.close()
+
+
+# ---- gone ----
+
+
+def test_a_client_that_vanishes_in_the_middle_of_an_upload(web, client):
+    device, started = web(generous, "--buffer-requests", "4KiB")
+    gone, other = client(started, BYTES), connect(started)
+    gone.send_raw(request("/up", "POST", b"x" * 100000)[:-1])
+    device.wait_for_requests(1)
+    vanish(gone.sock)
+    assert get(other, "/other") == page("/other")
+    assert seen(device) == [("POST", "/up"), ("GET", "/other")]
+    other.close()
+
+
+def test_a_client_that_vanishes_in_an_upload_of_which_the_target_has_nothing(web, client):
+    device, started = web(generous)
+    gone, other = client(started, BYTES), connect(started)
+    gone.send_raw(request("/up", "POST", b"x" * 1000)[:-1])
+    get(other, "/first")
+    vanish(gone.sock)
+    started.wait_for_log("closed .*client=1 ")
+    assert get(other, "/other") == page("/other")
+    assert seen(device) == [("GET", "/first"), ("GET", "/other")]
+    assert len(device.connections) == 1
+    other.close()
+
+
+def test_a_client_that_vanishes_in_the_middle_of_a_download(web, client):
+    _, started = web(generous)
+    gone, other = client(started, BYTES), connect(started)
+    gone.send_raw(request("/large"))
+    assert gone.sock.recv(1) == b"H"
+    vanish(gone.sock)
+    started.wait_for_log("closed .*client=1 ")
+    assert get(other, "/other") == page("/other")
+    other.close()
+
+
+# ---- cut off ----
+
+
+def half(head, then):
+    """Begins an answer, and goes on with `then(connection)` when the test says so."""
+
+    def respond(one):
+        if one.path != "/half":
+            naming(one)
+            return
+        one.connection.send_raw(head)
+        one.connection.target.wait_for_release()
+        then(one.connection)
+
+    return respond
+
+
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nthe first half,"
+BROKEN = ["reason=target_reset", "reason=link_broken"]
+QUICK = ("--retry-delay", "20ms", "--retry-delay-max", "50ms")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\nthe first half,\r\n"
+
+
+def until(sock, end):
+    """Reads until these bytes have come."""
+    sock.settimeout(WITHIN)
+    data = b""
+    while not data.endswith(end):
+        data += sock.recv(1)
+    return data
+
+
+def test_a_response_that_the_end_of_the_connection_ends_is_whole(web, client):
+    def finish(connection):
+        connection.send_raw(b" and the second" * 10000)
+        connection.close()
+
+    device, started = web(half(UNTIL_CLOSE, finish))
+    asker, other = client(started, BYTES), connect(started)
+    asker.send_raw(request("/half"))
+    assert b"200 OK" in until(asker.sock, b"half,")
+    device.release()
+    assert http.everything(asker.sock) == b" and the second" * 10000
+    assert get(other, "/other") == page("/other")
+    assert len(device.connections) == 2
+    other.close()
+
+
+def test_a_response_until_the_end_that_a_reset_cuts_off_is_no_clean_end(web, client):
+    device, started = web(half(UNTIL_CLOSE, lambda connection: connection.reset()), *QUICK, expect=BROKEN)
+    asker, other = client(started, BYTES), connect(started)
+    asker.send_raw(request("/half"))
+    until(asker.sock, b"half,")
+    device.release()
+    with pytest.raises(ConnectionResetError):
+        http.everything(asker.sock)
+    assert get(other, "/other") == page("/other")
+    other.close()
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])
+def test_a_chunked_response_that_is_cut_off_is_incomplete(web, reset):
+    device, started = web(half(CHUNKED, lambda connection: connection.close(reset)), *QUICK, expect=BROKEN)
+    asker, other = connect(started), connect(started)
+    asker.request("GET", "/half")
+    answer = asker.getresponse()
+    assert answer.read(15) == b"the first half,"
+    device.release()
+    with pytest.raises((IncompleteRead, ConnectionResetError)):
+        answer.read()
+    assert get(other, "/other") == page("/other")
+    asker.close()
+    other.close()
+
+
+def test_a_chunked_response_that_is_cut_off_is_no_clean_end_for_a_client_of_http_1_0(web, client):
+    """Its chunks were taken off, so that only a reset can tell."""
+    device, started = web(half(CHUNKED, lambda connection: connection.close()), expect=BROKEN)
+    asker = client(started, BYTES)
+    asker.send_raw(b"GET /half HTTP/1.0\r\nHost: test\r\n\r\n")
+    until(asker.sock, b"\r\n\r\nthe first half,")
+    device.release()
+    with pytest.raises(ConnectionResetError):
+        http.everything(asker.sock)
