@@ -70,19 +70,16 @@ def test_published_attacks_do_not_reach_a_target_in_python(target, mux, told):
     assert seen(device) == [("GET", "/last")]
 
 
-def test_published_attacks_do_not_reach_nginx(mux, told, tmp_path):
-    nginx = Nginx(tmp_path / "nginx")
-    try:
-        (nginx.site / "last.txt").write_bytes(b"last")
-        started = mux(nginx.address, wire=BYTES, expect=REFUSED)
-        attack(started, told)
-        last = connect(started)
-        assert get(last, "/last.txt") == b"last"
-        last.close()
-        started.stop()
-        assert [answer[1:] for answer in nginx.requests()] == [(200, "GET /last.txt")]
-    finally:
-        nginx.stop()
+def test_published_attacks_do_not_reach_nginx(server, mux, told, tmp_path):
+    nginx = server(Nginx(tmp_path / "nginx"))
+    (nginx.site / "last.txt").write_bytes(b"last")
+    started = mux(nginx.address, wire=BYTES, expect=REFUSED)
+    attack(started, told)
+    last = connect(started)
+    assert get(last, "/last.txt") == b"last"
+    last.close()
+    started.stop()
+    assert [answer[1:] for answer in nginx.requests()] == [(200, "GET /last.txt")]
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in ACCEPTED])

@@ -50,7 +50,7 @@ def generous(one):
 
 
 @pytest.fixture
-def web(target, mux):
+def pair(target, mux):
     """A target with one slot and a multiplexer in front of it."""
 
     def start(respond, *flags, expect=()):
@@ -88,8 +88,8 @@ class Growth:
 
 
 @pytest.mark.parametrize("path", ["/large", "/chunks"])
-def test_a_download_of_64_mib_takes_no_memory(web, path):
-    _, started = web(generous)
+def test_a_download_of_64_mib_takes_no_memory(pair, path):
+    _, started = pair(generous)
     client = connect(started)
     with Growth(started):
         client.request("GET", path)
@@ -100,8 +100,8 @@ def test_a_download_of_64_mib_takes_no_memory(web, path):
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
-def test_an_upload_of_64_mib_takes_no_memory(web, chunked):
-    device, started = web(generous)
+def test_an_upload_of_64_mib_takes_no_memory(pair, chunked):
+    device, started = pair(generous)
     client = connect(started)
     fields = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(SIZE)}
     with Growth(started):
@@ -115,8 +115,8 @@ def test_an_upload_of_64_mib_takes_no_memory(web, chunked):
 # ---- slow ----
 
 
-def test_a_slow_uploader_holds_nothing_while_little_of_it_is_gathered(web, client):
-    device, started = web(generous, "--buffer-requests", "64KiB")
+def test_a_slow_uploader_holds_nothing_while_little_of_it_is_gathered(pair, client):
+    device, started = pair(generous, "--buffer-requests", "64KiB")
     slow, other = client(started, BYTES), connect(started)
     body = b"x" * 40
     whole = request("/slow", "POST", body)
@@ -129,10 +129,10 @@ def test_a_slow_uploader_holds_nothing_while_little_of_it_is_gathered(web, clien
     other.close()
 
 
-def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(web, client):
+def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(pair, client):
     """More of it is gathered than --buffer-requests, so that the target has its beginning."""
     flags = ["--buffer-requests", "4KiB", "--write-timeout", "300ms"]
-    device, started = web(generous, *flags, expect=["reason=client_timeout"])
+    device, started = pair(generous, *flags, expect=["reason=client_timeout"])
     slow, other = client(started, BYTES), connect(started)
     slow.send_raw(request("/slow", "POST", b"x" * 100000)[:-1])
     device.wait_for_requests(1)
@@ -143,8 +143,8 @@ def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(we
     other.close()
 
 
-def test_a_slow_reader_is_closed_and_the_others_are_served(web, client):
-    _, started = web(generous, "--write-timeout", "300ms", expect=["reason=write_timeout"])
+def test_a_slow_reader_is_closed_and_the_others_are_served(pair, client):
+    _, started = pair(generous, "--write-timeout", "300ms", expect=["reason=write_timeout"])
     slow, other = client(started, BYTES, receive_buffer=4096), connect(started)
     slow.send_raw(request("/large"))
     assert slow.sock.recv(1) == b"H"
@@ -156,8 +156,8 @@ def test_a_slow_reader_is_closed_and_the_others_are_served(web, client):
 # ---- gone ----
 
 
-def test_a_client_that_vanishes_in_the_middle_of_an_upload(web, client):
-    device, started = web(generous, "--buffer-requests", "4KiB")
+def test_a_client_that_vanishes_in_the_middle_of_an_upload(pair, client):
+    device, started = pair(generous, "--buffer-requests", "4KiB")
     gone, other = client(started, BYTES), connect(started)
     gone.send_raw(request("/up", "POST", b"x" * 100000)[:-1])
     device.wait_for_requests(1)
@@ -167,8 +167,8 @@ def test_a_client_that_vanishes_in_the_middle_of_an_upload(web, client):
     other.close()
 
 
-def test_a_client_that_vanishes_in_an_upload_of_which_the_target_has_nothing(web, client):
-    device, started = web(generous)
+def test_a_client_that_vanishes_in_an_upload_of_which_the_target_has_nothing(pair, client):
+    device, started = pair(generous)
     gone, other = client(started, BYTES), connect(started)
     gone.send_raw(request("/up", "POST", b"x" * 1000)[:-1])
     get(other, "/first")
@@ -180,8 +180,8 @@ def test_a_client_that_vanishes_in_an_upload_of_which_the_target_has_nothing(web
     other.close()
 
 
-def test_a_client_that_vanishes_in_the_middle_of_a_download(web, client):
-    _, started = web(generous)
+def test_a_client_that_vanishes_in_the_middle_of_a_download(pair, client):
+    _, started = pair(generous)
     gone, other = client(started, BYTES), connect(started)
     gone.send_raw(request("/large"))
     assert gone.sock.recv(1) == b"H"
@@ -223,12 +223,12 @@ def until(sock, end):
     return data
 
 
-def test_a_response_that_the_end_of_the_connection_ends_is_whole(web, client):
+def test_a_response_that_the_end_of_the_connection_ends_is_whole(pair, client):
     def finish(connection):
         connection.send_raw(b" and the second" * 10000)
         connection.close()
 
-    device, started = web(half(UNTIL_CLOSE, finish))
+    device, started = pair(half(UNTIL_CLOSE, finish))
     asker, other = client(started, BYTES), connect(started)
     asker.send_raw(request("/half"))
     assert b"200 OK" in until(asker.sock, b"half,")
@@ -239,8 +239,8 @@ def test_a_response_that_the_end_of_the_connection_ends_is_whole(web, client):
     other.close()
 
 
-def test_a_response_until_the_end_that_a_reset_cuts_off_is_no_clean_end(web, client):
-    device, started = web(half(UNTIL_CLOSE, lambda connection: connection.reset()), *QUICK, expect=BROKEN)
+def test_a_response_until_the_end_that_a_reset_cuts_off_is_no_clean_end(pair, client):
+    device, started = pair(half(UNTIL_CLOSE, lambda connection: connection.reset()), *QUICK, expect=BROKEN)
     asker, other = client(started, BYTES), connect(started)
     asker.send_raw(request("/half"))
     until(asker.sock, b"half,")
@@ -252,8 +252,8 @@ def test_a_response_until_the_end_that_a_reset_cuts_off_is_no_clean_end(web, cli
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])
-def test_a_chunked_response_that_is_cut_off_is_incomplete(web, reset):
-    device, started = web(half(CHUNKED, lambda connection: connection.close(reset)), *QUICK, expect=BROKEN)
+def test_a_chunked_response_that_is_cut_off_is_incomplete(pair, reset):
+    device, started = pair(half(CHUNKED, lambda connection: connection.close(reset)), *QUICK, expect=BROKEN)
     asker, other = connect(started), connect(started)
     asker.request("GET", "/half")
     answer = asker.getresponse()
@@ -266,9 +266,9 @@ def test_a_chunked_response_that_is_cut_off_is_incomplete(web, reset):
     other.close()
 
 
-def test_a_chunked_response_that_is_cut_off_is_no_clean_end_for_a_client_of_http_1_0(web, client):
+def test_a_chunked_response_that_is_cut_off_is_no_clean_end_for_a_client_of_http_1_0(pair, client):
     """Its chunks were taken off, so that only a reset can tell."""
-    device, started = web(half(CHUNKED, lambda connection: connection.close()), expect=BROKEN)
+    device, started = pair(half(CHUNKED, lambda connection: connection.close()), expect=BROKEN)
     asker = client(started, BYTES)
     asker.send_raw(b"GET /half HTTP/1.0\r\nHost: test\r\n\r\n")
     until(asker.sock, b"\r\n\r\nthe first half,")

@@ -1,14 +1,33 @@
 // SPDX-License-Identifier: MIT
-// A target in Node: says its port, every connection, and when there is more than one at a time.
+// A target in Node: http_server.js DIRECTORY serves its files and the pages below. It says its port,
+// every connection, and when there is more than one at a time.
 'use strict';
 
+const fs = require('node:fs');
 const http = require('node:http');
+const path = require('node:path');
+
+const directory = process.argv[2];
+const parts = Array.from({ length: 1000 }, (_, number) => `part ${number},`.repeat(100));
+
+function inParts(response) {
+    parts.forEach((part) => response.write(part));
+    response.end();
+}
+
+function upload(request, response) {
+    let size = 0;
+    request.on('data', (piece) => (size += piece.length));
+    request.on('end', () => response.end(String(size)));
+}
 
 const pages = {
-    '/chunked': (request, response) => {
-        response.write('first,');
-        response.write('second,');
-        response.end('third');
+    '/': (request, response) => response.end('hello'),
+    '/chunked': (request, response) => inParts(response),
+    '/until-close': (request, response) => {
+        response.useChunkedEncodingByDefault = false;
+        response.shouldKeepAlive = false;
+        inParts(response);
     },
     '/none': (request, response) => response.writeHead(204).end(),
     '/unchanged': (request, response) => response.writeHead(304, { ETag: '"1"' }).end(),
@@ -16,20 +35,18 @@ const pages = {
         response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
         response.end('after hints');
     },
-    '/close': (request, response) => {
-        response.setHeader('Connection', 'close');
-        response.end('closing');
-    },
-    '/upload': (request, response) => {
-        let size = 0;
-        request.on('data', (piece) => (size += piece.length));
-        request.on('end', () => response.end(String(size)));
-    },
-    '/': (request, response) => response.end('hello'),
+    '/close': (request, response) => response.setHeader('Connection', 'close').end('closing'),
+    '/upload': upload,
 };
 
+function file(request, response) {
+    fs.readFile(path.join(directory, path.basename(request.url)), (error, data) => {
+        response.writeHead(error ? 404 : 200).end(data);
+    });
+}
+
 const server = http.createServer({ keepAliveTimeout: 0 }, (request, response) => {
-    pages[request.url](request, response);
+    (pages[request.url] ?? file)(request, response);
 });
 
 let open = 0;
