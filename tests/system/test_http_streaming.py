@@ -2,18 +2,15 @@
 """HTTP bodies that pass as they come: large ones, slow ones, and ones that break off."""
 
 import hashlib
-import re
 from http.client import IncompleteRead
-from pathlib import Path
 
 import pytest
 
 from lib import http
-from lib.http import BYTES, PIECE, connect, get, naming, page, request, seen, site, vanish
-from lib.multiplexer import WITHIN, is_sanitized
+from lib.http import BYTES, PIECE, Growth, connect, get, naming, page, request, seen, site, vanish
+from lib.multiplexer import WITHIN
 
 SIZE = 64 << 20
-GROWTH_MAX = 4 << 20
 
 
 def pieces():
@@ -60,30 +57,6 @@ def pair(target, mux):
     return start
 
 
-def resident(started, what):
-    """VmRSS is what it takes now, VmHWM the most it ever took."""
-    status = Path("/proc/%d/status" % started.pid).read_text()
-    return int(re.search(what + r":\s+(\d+) kB", status)[1]) * 1024
-
-
-class Growth:
-    """`with Growth(mux):` the multiplexer takes no more memory than before, whatever passes."""
-
-    def __init__(self, started):
-        self.started = started
-
-    def __enter__(self):
-        client = connect(self.started)
-        get(client, "/warm")
-        client.close()
-        self.before = resident(self.started, "VmRSS")
-
-    def __exit__(self, failure, *_):
-        if failure is None and not is_sanitized():
-            grown = resident(self.started, "VmHWM") - self.before
-            assert grown < GROWTH_MAX, "%d KiB more" % (grown >> 10)
-
-
 # ---- large ----
 
 
@@ -91,7 +64,7 @@ class Growth:
 def test_a_download_of_64_mib_takes_no_memory(pair, path):
     _, started = pair(generous)
     client = connect(started)
-    with Growth(started):
+    with Growth(started, "/warm"):
         client.request("GET", path)
         answer = client.getresponse()
         assert digest(iter(lambda: answer.read(PIECE), b"")) == EXPECTED
@@ -104,7 +77,7 @@ def test_an_upload_of_64_mib_takes_no_memory(pair, chunked):
     device, started = pair(generous)
     client = connect(started)
     fields = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(SIZE)}
-    with Growth(started):
+    with Growth(started, "/warm"):
         client.request("POST", "/up", body=pieces(), headers=fields, encode_chunked=chunked)
         assert client.getresponse().read().decode() == EXPECTED
     assert get(client, "/after") == page("/after")

@@ -6,14 +6,17 @@ them, and `site(respond)` is a behaviour that answers one after the other.
 """
 
 import http.client
+import re
 import socket
 import struct
+from pathlib import Path
 
-from .multiplexer import WITHIN
+from .multiplexer import WITHIN, is_sanitized
 from .wire import Wire
 
 BYTES = Wire("http", lambda payload: payload, lambda data: (data, b"") if data else None, 1 << 30, None)
 PIECE = 1 << 16
+GROWTH_MAX = 4 << 20
 
 
 class Incoming:
@@ -152,3 +155,29 @@ def vanish(sock):
     """As a crashed program does."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+def resident(started, what):
+    """VmRSS is what it takes now, VmHWM the most it ever took."""
+    status = Path("/proc/%d/status" % started.pid).read_text()
+    return int(re.search(what + r":\s+(\d+) kB", status)[1]) * 1024
+
+
+class Growth:
+    """`with Growth(mux, path):` the multiplexer takes no more memory than before, whatever passes. It has answered
+    a request for `path` then."""
+
+    def __init__(self, started, path):
+        self.started = started
+        self.path = path
+
+    def __enter__(self):
+        client = connect(self.started)
+        get(client, self.path)
+        client.close()
+        self.before = resident(self.started, "VmRSS")
+
+    def __exit__(self, failure, *_):
+        if failure is None and not is_sanitized():
+            grown = resident(self.started, "VmHWM") - self.before
+            assert grown < GROWTH_MAX, "%d KiB more" % (grown >> 10)
