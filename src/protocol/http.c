@@ -31,6 +31,7 @@ static const struct {
 #undef REFUSAL
 };
 static_assert(ARRAY_COUNT(refusals) == HTTP_REFUSAL_COUNT, "one row per refusal");
+static_assert(ARRAY_COUNT(refusals) <= HTTP_CODE_REFUSAL_BITS, "refusals fit into their bits");
 
 unsigned http_refusal_status(enum http_refusal refusal)
 {
@@ -214,14 +215,17 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
     if ((framer->state & HTTP_PHASE_BITS) != HTTP_IN_HEAD) {
         return http_body_next(settings, framer, bytes, frame);
     }
-    struct http_head head;
+    struct http_head head = {0};
     enum frame_status status = head_next(settings, TO_TARGET, framer, NULL, bytes, frame, &head);
-    if (status != FRAME_PIECE) {
-        return status;
+    if (status == FRAME_PIECE) {
+        enum http_body body = http_request_body(&head);
+        *request = request_of(&head, body);
+        status = enter_body(settings, framer, frame, body, &head);
     }
-    enum http_body body = http_request_body(&head);
-    *request = request_of(&head, body);
-    return enter_body(settings, framer, frame, body, &head);
+    if (frame->code != HTTP_FINE && http_head_number(&head) == HTTP_HEAD) {
+        frame->code |= HTTP_CODE_HEAD;
+    }
+    return status;
 }
 
 /* ---- responses ---- */

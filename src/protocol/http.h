@@ -40,6 +40,12 @@ enum http_refusal {
     HTTP_REFUSAL_COUNT
 };
 
+/* frame.code of a refused message: an enum http_refusal, and a flag. */
+enum {
+    HTTP_CODE_REFUSAL_BITS = 255,
+    HTTP_CODE_HEAD = 1 << 8, /* it is a HEAD request, so that the reply has no body */
+};
+
 unsigned http_refusal_status(enum http_refusal refusal);
 const char *http_refusal_sentence(enum http_refusal refusal);
 

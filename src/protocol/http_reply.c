@@ -82,13 +82,13 @@ struct reply http_error_reply(const struct protocol_settings *settings, enum tro
 {
     (void)settings;
     assert((unsigned)trouble < TROUBLE_COUNT);
-    assert(code < HTTP_REFUSAL_COUNT);
+    assert((code & HTTP_CODE_REFUSAL_BITS) < HTTP_REFUSAL_COUNT);
     const struct trouble_row *row = &rows[trouble];
-    enum http_refusal refusal = (enum http_refusal)code;
+    enum http_refusal refusal = (enum http_refusal)(code & HTTP_CODE_REFUSAL_BITS);
     bool is_request_refused = refusal != HTTP_FINE && trouble != TROUBLE_BROKEN;
     unsigned status = is_request_refused ? http_refusal_status(refusal) : row->status;
     bool closes = request == NULL || request->closes || row->closes || is_request_refused;
-    bool has_body = request == NULL || request->kind != HTTP_HEAD;
+    bool is_head = request == NULL ? (code & HTTP_CODE_HEAD) != 0 : request->kind == HTTP_HEAD;
 
     char body[256], retry[32] = "";
     int body_size = body_write(body, sizeof body, trouble, refusal);
@@ -100,7 +100,7 @@ struct reply http_error_reply(const struct protocol_settings *settings, enum tro
                         "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
                         "Cache-Control: no-store\r\n%s%s\r\n%s",
                         status, reason_of(status), body_size, retry, connection_of(request, closes),
-                        has_body ? body : "");
+                        is_head ? "" : body);
     assert(size > 0 && size < REPLY_BYTES_MAX);
     return (struct reply){.size = (size_t)size, .closes = closes};
 }

@@ -152,7 +152,7 @@ static void dump_stream(unsigned flags, struct span stream, uint8_t *edited)
                       : dump.frame.until_end         ? "until-end"
                       : dump.inside || rest.size > 0 ? "inside"
                                                      : "between";
-    unsigned code = refused ? dump.frame.code : 0;
+    unsigned code = refused ? dump.frame.code & HTTP_CODE_REFUSAL_BITS : 0;
     printf("], \"end\": \"%s\", \"code\": \"%s\", \"status\": %u, \"left\": %zu, \"edited\": \"",
            end, names[code], code == 0 ? 0 : http_refusal_status((enum http_refusal)code),
            rest.size);

@@ -11,6 +11,7 @@ import os
 import pytest
 
 from lib.client import Client
+from lib.http import BYTES, naming, site
 from lib.modbus import MODBUS
 from lib.multiplexer import Multiplexer, binary
 from lib.target import Target, answering
@@ -56,8 +57,28 @@ def target(request):
 
 
 @pytest.fixture
-def mux(request, target):
-    """Starts multiplexers: `mux(target, *flags, expect=[...])`. Stopped before the targets are."""
+def web(target):
+    """Makes HTTP targets with one slot, in Python: `web(respond)`."""
+    return lambda respond=naming, **options: target(BYTES, site(respond), **options)
+
+
+@pytest.fixture
+def server():
+    """Keeps targets that are processes, and ends them: `server(Nginx(tmp_path))`."""
+    kept = []
+
+    def keep(one):
+        kept.append(one)
+        return one
+
+    yield keep
+    for one in kept:
+        one.stop()
+
+
+@pytest.fixture
+def mux(request, target, server):
+    """Starts multiplexers: `mux(target, *flags, expect=[...])`. Stopped before targets and servers are."""
     started = []
 
     def start(target, *flags, wire=None, **options):

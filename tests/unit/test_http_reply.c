@@ -25,7 +25,9 @@ static unsigned reply_to(enum trouble trouble, unsigned code, const struct reque
     text[reply.size] = '\0';
     guard_deinit(&guard);
 
-    struct framing framing = http_responses(HTTP_GET);
+    bool is_head =
+        request == NULL ? (code & HTTP_CODE_HEAD) != 0 : request->kind == (uint8_t)HTTP_HEAD;
+    struct framing framing = http_responses(is_head ? HTTP_HEAD : HTTP_GET);
     if (request != NULL) {
         framing.request = *request;
     }
@@ -36,7 +38,6 @@ static unsigned reply_to(enum trouble trouble, unsigned code, const struct reque
     assert_int_equal(outcome.left, 0);
     assert_int_equal(outcome.messages[0].closes, reply.closes);
     assert_int_equal(strstr(text, "Connection: close\r\n") != NULL, reply.closes);
-    bool is_head = request != NULL && request->kind == HTTP_HEAD;
     const char *body = strstr(text, "\r\n\r\n") + 4;
     assert_int_equal(body[0] == '\0', is_head);
     if (!is_head) {
@@ -107,6 +108,9 @@ static void test_every_refusal_says_its_status_and_reason(void **state)
                          http_refusal_status((enum http_refusal)code));
         assert_true(closes);
         assert_non_null(strstr(text, sentence));
+        assert_int_equal(reply_to(TROUBLE_MALFORMED, code | HTTP_CODE_HEAD, NULL, text, &closes),
+                         http_refusal_status((enum http_refusal)code));
+        assert_true(closes);
         struct request request = {.expects_response = true};
         assert_int_equal(reply_to(TROUBLE_BROKEN, code, &request, text, &closes), 502);
         assert_false(closes);

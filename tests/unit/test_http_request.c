@@ -254,6 +254,31 @@ static void test_bodies_are_bounded_only_if_asked(void **state)
     }
 }
 
+static void test_a_refusal_remembers_that_it_is_about_a_head(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned code;
+    } rows[] = {
+        {"HEAD / HTTP/1.1\r\n\r\n", HTTP_REFUSAL_HOST_MISSING | HTTP_CODE_HEAD},
+        {"HEAD / HTTP/1.1\r\n" HOST HOST, HTTP_REFUSAL_HOST_TWICE | HTTP_CODE_HEAD},
+        {"HEAD \"\" HTTP/1.1\r\n", HTTP_REFUSAL_TARGET | HTTP_CODE_HEAD},
+        {"HEAD / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n",
+         HTTP_REFUSAL_BODY_LARGE | HTTP_CODE_HEAD},
+        {"HEAD / HTTP/2.0\r\n", HTTP_REFUSAL_VERSION},
+        {"HEADS / HTTP/1.1\r\n\r\n", HTTP_REFUSAL_HOST_MISSING},
+        {"HEAD / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n\r\n", HTTP_REFUSAL_HOST_MISSING},
+    };
+    for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+        struct framing framing = http_requests();
+        framing.settings.body_bytes_max = 1;
+        struct framing_outcome outcome = http_frame(&framing, rows[index].text);
+        assert_int_equal(outcome.code, rows[index].code);
+        framing_outcome_deinit(&outcome);
+    }
+}
+
 static void test_a_byte_at_a_time_costs_linear_time(void **state)
 {
     (void)state;
@@ -289,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_a_head_and_its_first_line_are_bounded),
         cmocka_unit_test(test_small_limits_hold_at_every_split),
         cmocka_unit_test(test_bodies_are_bounded_only_if_asked),
+        cmocka_unit_test(test_a_refusal_remembers_that_it_is_about_a_head),
         cmocka_unit_test(test_a_byte_at_a_time_costs_linear_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""HTTP that is refused, and what clients are told when something is wrong."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lib.http import BYTES, connect, everything, get, naming, page, request, seen, site
+from lib.http_servers import Nginx
+from lib.target import saying, silent
+
+TESTS = Path(__file__).resolve().parents[1]
+CASES = json.loads((TESTS / "http" / "smuggling.json").read_text(encoding="utf-8"))
+REQUESTS = [case for case in CASES if not case.get("response") and case["expected"] != "accepted"]
+RESPONSES = [case for case in CASES if case.get("response") and case["expected"] != "accepted"]
+ACCEPTED = [case for case in CASES if not case.get("response") and case["expected"] == "accepted"]
+REFUSALS = (TESTS.parent / "src" / "protocol" / "http_refusals.def").read_text(encoding="utf-8")
+STATUS = {name: int(status) for name, status in re.findall(r"^REFUSAL\((\w+), (\d+),", REFUSALS, re.MULTILINE)}
+REFUSED = ["reason=client_malformed", "reason=client_too_large"]
+
+
+def status_of(answer):
+    assert answer.startswith(b"HTTP/1.1 "), answer
+    return int(answer[9:12])
+
+
+def fields_of(answer):
+    return answer.split(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+
+
+@pytest.fixture
+def told(client):
+    """All that a client is told for these bytes, until its connection is closed in order."""
+
+    def tell(started, data):
+        asker = client(started, BYTES)
+        asker.send_raw(data)
+        answer = everything(asker.sock)
+        asker.close()
+        return answer
+
+    return tell
+
+
+# ---- published attacks ----
+
+
+def attack(started, told):
+    """Every refused request of smuggling.json has its status, and then the end."""
+    wrong = []
+    for case in REQUESTS:
+        answer = told(started, case["stream"].encode("latin-1"))
+        answers = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+        if answers != [STATUS[case["expected"]]] or "Connection: close" not in fields_of(answer):
+            wrong.append((case["name"], case["expected"], answer))
+    assert len(REQUESTS) > 50
+    assert wrong == []
+
+
+def test_published_attacks_do_not_reach_a_target_in_python(target, mux, told):
+    device = target(BYTES, site(naming))
+    started = mux(device, wire=BYTES, expect=REFUSED)
+    attack(started, told)
+    last = connect(started)
+    assert get(last, "/last") == page("/last")
+    last.close()
+    # Not even the heads of those whose bodies are refused: so little is gathered before it is sent.
+    assert seen(device) == [("GET", "/last")]
+
+
+def test_published_attacks_do_not_reach_nginx(server, mux, told, tmp_path):
+    nginx = server(Nginx(tmp_path / "nginx"))
+    (nginx.site / "last.txt").write_bytes(b"last")
+    started = mux(nginx.address, wire=BYTES, expect=REFUSED)
+    attack(started, told)
+    last = connect(started)
+    assert get(last, "/last.txt") == b"last"
+    last.close()
+    started.stop()
+    assert [answer[1:] for answer in nginx.requests()] == [(200, "GET /last.txt")]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in ACCEPTED])
+def test_a_published_attack_that_is_none_here(target, mux, client, case):
+    """It passes, as so many requests as it is."""
+    device = target(BYTES, site(naming))
+    asker = client(mux(device, wire=BYTES), BYTES)
+    asker.send_raw(case["stream"].encode("latin-1"))
+    asker.finish()
+    answer = everything(asker.sock)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == case["messages"] == len(seen(device))
+    passed = b"".join(device.requests).decode("latin-1")
+    assert case.get("keeps", "") in passed
+    assert "drops" not in case or case["drops"] not in passed
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in RESPONSES])
+def test_a_published_attack_in_a_response(target, mux, case):
+    def respond(one):
+        if one.path == "/attack":
+            one.connection.send_raw(case["stream"].encode("latin-1"))
+        else:
+            naming(one)
+
+    device = target(BYTES, site(respond))
+    started = mux(device, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
+    asker = connect(started)
+    asker.request("GET", "/attack")
+    answer = asker.getresponse()
+    assert answer.status == 502
+    assert answer.read().startswith(b"tcp-multiplexer: the target's answer is refused: ")
+    assert get(asker, "/next") == page("/next")
+    assert len(device.connections) == 2
+    asker.close()
+
+
+# ---- what the target does wrong ----
+
+
+def test_503_with_retry_after_while_the_target_is_down(target, mux):
+    device = target(BYTES, site(naming), is_up=False)
+    flags = ["--queue-timeout", "300ms", "--retry-delay", "20ms", "--retry-delay-max", "50ms"]
+    started = mux(device, *flags, wire=BYTES, expect=["cannot connect", "reason=queue_timeout"])
+    asker = connect(started)
+    for method in ("GET", "HEAD"):
+        asker.request(method, "/early")
+        answer = asker.getresponse()
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert (len(answer.read()) > 0) == (method == "GET")
+    device.up()
+    kept = asker.sock
+    assert get(asker, "/late") == page("/late")
+    assert asker.sock is kept
+    assert seen(device) == [("GET", "/late")]
+    asker.close()
+
+
+def test_504_when_the_target_does_not_answer(target, mux):
+    device = target(BYTES, silent)
+    started = mux(device, "--timeout", "300ms", wire=BYTES, expect=["reason=timeout"])
+    asker = connect(started)
+    asker.request("GET", "/")
+    answer = asker.getresponse()
+    assert answer.status == 504
+    answer.read()
+    device.behaviour = site(naming)
+    assert get(asker, "/again") == page("/again")
+    asker.close()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"garbage\r\n\r\n", b"\0" * 100, b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 abc OK\r\n\r\n"],
+    ids=["text", "zeros", "version", "status"],
+)
+def test_502_when_the_target_answers_garbage(target, mux, garbage):
+    device = target(BYTES, saying(garbage))
+    started = mux(device, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
+    asker = connect(started)
+    asker.request("POST", "/", body=b"once")
+    answer = asker.getresponse()
+    assert answer.status == 502
+    answer.read()
+    device.behaviour = site(naming)
+    assert get(asker, "/again") == page("/again")
+    asker.close()
+
+
+# ---- what the client does wrong ----
+
+
+@pytest.mark.parametrize("data", [b"GET / HTT", request("/", "POST", b"twelve bytes")[:-1]], ids=["head", "body"])
+def test_408_when_the_rest_of_a_request_does_not_come(target, mux, told, data):
+    device = target(BYTES, site(naming))
+    started = mux(device, "--client-timeout", "300ms", wire=BYTES, expect=["reason=client_timeout"])
+    assert status_of(told(started, data)) == 408
+    assert device.requests == []
+
+
+CHUNKS = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"64\r\n%s\r\n" % (b"large" * 20)
+
+
+@pytest.mark.parametrize(
+    "status, flags, data",
+    [
+        pytest.param(431, [], request("/", fields=["X-Large: " + "x" * 70000]), id="head"),
+        pytest.param(414, [], request("/" + "x" * 20000), id="first line"),
+        pytest.param(413, ["--max-body", "1000"], request("/", "POST", b"large" * 201), id="body with a length"),
+        pytest.param(413, ["--max-body", "1000"], CHUNKS + CHUNK * 11, id="body in chunks"),
+        pytest.param(501, [], b"CONNECT test:443 HTTP/1.1\r\nHost: test:443\r\n\r\n", id="CONNECT"),
+        pytest.param(501, [], request("/", fields=["Authorization: NTLM TlRMTVNTUAAB"]), id="NTLM"),
+        pytest.param(505, [], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP 2"),
+        pytest.param(400, [], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
+    ],
+)
+def test_a_request_that_is_refused(target, mux, told, status, flags, data):
+    """It gets its status, its client is closed, the target sees nothing of it, and others are served."""
+    device = target(BYTES, site(naming))
+    started = mux(device, *flags, wire=BYTES, expect=REFUSED)
+    answer = told(started, data)
+    assert status_of(answer) == status
+    assert "Connection: close" in fields_of(answer)
+    other = connect(started)
+    assert get(other, "/other") == page("/other")
+    assert seen(device) == [("GET", "/other")]
+    other.close()
+
+
+def test_a_body_of_exactly_max_body_passes(target, mux, told):
+    started = mux(target(BYTES, site(naming)), "--max-body", "10", wire=BYTES)
+    data = request("/", "POST", b"x" * 10, fields=["Connection: close"])
+    assert told(started, data).endswith(b"\r\n\r\n10")
