@@ -7,8 +7,9 @@
  * stands:
  *
  *     mux->turns    whose turn is next stands first
- *     link->bound   its turn had come, and only this link will do, which has no room now; the first goes
- *                   back to the front of the turns when a place is free
+ *     link->bound   its turn had come, and only this link will do, which had no room; it stands in the turns
+ *                   again, as the last, when its own requests are answered, or when there is room and
+ *                   nobody else who wants it
  *
  * A link has room for --in-flight requests. What must be alone (an HTTP request that is not re-sendable)
  * waits for an empty link: its client *reserves* the emptiest, which takes nothing else until then. And
@@ -63,6 +64,12 @@ void turn_update(struct mux *mux, struct client *client)
     mux->schedule_wanted = true;
 }
 
+static void turn_last(struct mux *mux, struct client *client)
+{
+    stand_nowhere(mux, client);
+    turn_update(mux, client);
+}
+
 void turn_first(struct mux *mux, struct client *client)
 {
     stand_nowhere(mux, client);
@@ -72,20 +79,12 @@ void turn_first(struct mux *mux, struct client *client)
     mux->schedule_wanted = true;
 }
 
-static struct client *first_bound(const struct link *link)
-{
-    struct list *node = list_first(&link->bound);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct client, turn);
-}
-
 void turn_place_free(struct mux *mux, struct link *link, struct client *client)
 {
-    if (client != NULL && client->bound && client->on_link == 0) {
-        turn_first(mux, client); /* any link will do for it again */
-    }
-    struct client *next = link->reserver == NULL ? first_bound(link) : link->reserver;
-    if (next != NULL && (link->reserver == NULL || link->exchanges_count == 0)) {
-        turn_first(mux, next);
+    if (link->reserver != NULL && link->exchanges_count == 0) {
+        turn_first(mux, link->reserver);
+    } else if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
+        turn_last(mux, client); /* any link will do for it again */
     }
     mux->schedule_wanted = true;
 }
@@ -198,11 +197,24 @@ static bool give_turn(struct mux *mux)
     return true;
 }
 
+/* Nobody stands in the turns: who waits for a link that has room may. False: nobody does. */
+static bool recall_bound(struct mux *mux)
+{
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        struct link *link = &mux->links[slot];
+        if (!list_is_empty(&link->bound) && !link_is_full(mux, link)) {
+            turn_last(mux, LIST_ENTRY(list_front(&link->bound), struct client, turn));
+            return true;
+        }
+    }
+    return false;
+}
+
 void schedule(struct mux *mux)
 {
-    mux->schedule_wanted = false;
-    /* Each round takes a client off mux->turns; it comes back when its request has been taken. */
-    while (!list_is_empty(&mux->turns) && give_turn(mux)) {
+    /* Each round takes a request, or binds a client to a full link, or recalls one to a link with room. */
+    while ((!list_is_empty(&mux->turns) || recall_bound(mux)) && give_turn(mux)) {
     }
+    mux->schedule_wanted = false;
     dial_run(mux);
 }
