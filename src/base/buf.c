@@ -11,6 +11,8 @@ static size_t class_size(unsigned class)
     return (size_t)BUF_BLOCK_MIN << class;
 }
 
+#define SIZE_LARGEST (class_size(BUF_CLASSES - 1) - sizeof(struct buf_block))
+
 static unsigned class_of(size_t size)
 {
     unsigned class = 0;
@@ -42,21 +44,23 @@ static void large_give(struct buf_pool *pool, unsigned class, void *block)
     pool->kept_bytes += class_size(class);
 }
 
-static uint8_t *block_take(struct buf_pool *pool, unsigned class)
+static struct buf_block *block_take(struct buf_pool *pool, unsigned class)
 {
-    void *block =
+    struct buf_block *block =
         class < BUF_POOLED_CLASSES ? pool_take(&pool->small[class]) : large_take(pool, class);
     if (block != NULL) {
         pool->used_bytes += class_size(class);
+        block->size = (uint32_t)(class_size(class) - sizeof *block);
+        block->class = class;
     }
     return block;
 }
 
-static void block_give(struct buf_pool *pool, uint8_t *block, size_t size)
+static void block_give(struct buf_pool *pool, struct buf_block *block)
 {
-    assert(pool->used_bytes >= size);
-    pool->used_bytes -= size;
-    unsigned class = class_of(size);
+    unsigned class = block->class;
+    assert(pool->used_bytes >= class_size(class));
+    pool->used_bytes -= class_size(class);
     if (class < BUF_POOLED_CLASSES) {
         pool_give(&pool->small[class], block);
     } else {
@@ -90,48 +94,46 @@ void buf_pool_deinit(struct buf_pool *pool)
  * and emptied at the same pace moves each byte at most once on average. */
 static bool grow(struct buf_pool *pool, struct buf *buf, size_t wanted)
 {
+    struct buf_block *block = buf->block;
     size_t readable = buf_size(buf);
-    if (wanted > class_size(BUF_CLASSES - 1)) {
-        return false;
-    }
-    if (buf->base != NULL && wanted <= buf->size && readable <= buf->size / 2) {
-        memmove(buf->base, buf->base + buf->head, readable);
+    if (block != NULL && wanted <= block->size && readable <= block->size / 2) {
+        memmove(block->bytes, block->bytes + block->head, readable);
     } else {
-        size_t room = wanted <= buf->size ? (size_t)buf->size + 1 : wanted;
-        unsigned class = class_of(room);
-        if (class >= BUF_CLASSES) {
+        size_t room = block != NULL && wanted <= block->size ? (size_t)block->size + 1 : wanted;
+        if (room > SIZE_LARGEST) {
             return false;
         }
-        uint8_t *block = block_take(pool, class);
-        if (block == NULL) {
+        struct buf_block *larger = block_take(pool, class_of(room + sizeof *larger));
+        if (larger == NULL) {
             return false;
         }
-        if (buf->base != NULL) {
-            memcpy(block, buf->base + buf->head, readable);
-            block_give(pool, buf->base, buf->size);
+        if (block != NULL) {
+            memcpy(larger->bytes, block->bytes + block->head, readable);
+            block_give(pool, block);
         }
-        buf->base = block;
-        buf->size = (uint32_t)class_size(class);
+        buf->block = block = larger;
     }
-    buf->head = 0;
-    buf->tail = (uint32_t)readable;
+    block->head = 0;
+    block->tail = (uint32_t)readable;
     return true;
 }
 
 uint8_t *buf_reserve(struct buf_pool *pool, struct buf *buf, size_t size)
 {
-    if (size > (size_t)buf->size - buf->tail || buf->base == NULL) {
-        if (size > class_size(BUF_CLASSES - 1) || !grow(pool, buf, buf_size(buf) + size)) {
+    struct buf_block *block = buf->block;
+    if (block == NULL || size > block->size - block->tail) {
+        if (size > SIZE_LARGEST || !grow(pool, buf, buf_size(buf) + size)) {
             return NULL;
         }
+        block = buf->block;
     }
-    return buf->base + buf->tail;
+    return block->bytes + block->tail;
 }
 
 void buf_commit(struct buf *buf, size_t size)
 {
-    assert(size <= buf->size - buf->tail);
-    buf->tail += (uint32_t)size;
+    assert(size <= buf->block->size - buf->block->tail);
+    buf->block->tail += (uint32_t)size;
 }
 
 bool buf_append(struct buf_pool *pool, struct buf *buf, struct span bytes)
@@ -150,26 +152,35 @@ bool buf_append(struct buf_pool *pool, struct buf *buf, struct span bytes)
 
 void buf_consume(struct buf_pool *pool, struct buf *buf, size_t size)
 {
+    struct buf_block *block = buf->block;
     assert(size <= buf_size(buf));
-    buf->head += (uint32_t)size;
-    if (buf_is_empty(buf) && buf->base != NULL) {
-        block_give(pool, buf->base, buf->size);
-        *buf = (struct buf){0};
+    if (block == NULL) {
+        return;
+    }
+    block->head += (uint32_t)size;
+    if (block->head == block->tail) {
+        block_give(pool, block);
+        buf->block = NULL;
     }
 }
 
 void buf_truncate(struct buf_pool *pool, struct buf *buf, size_t size)
 {
     assert(size <= buf_size(buf));
-    buf->tail = buf->head + (uint32_t)size;
-    buf_consume(pool, buf, 0);
+    if (buf->block != NULL) {
+        buf->block->tail = buf->block->head + (uint32_t)size;
+        buf_consume(pool, buf, 0);
+    }
 }
 
 void buf_remove(struct buf_pool *pool, struct buf *buf, size_t offset, size_t size)
 {
     assert(offset <= buf_size(buf));
     assert(size <= buf_size(buf) - offset);
-    uint8_t *hole = buf->base + buf->head + offset;
+    if (buf->block == NULL) {
+        return;
+    }
+    uint8_t *hole = buf->block->bytes + buf->block->head + offset;
     memmove(hole, hole + size, buf_size(buf) - offset - size);
     buf_truncate(pool, buf, buf_size(buf) - size);
 }
@@ -181,8 +192,10 @@ void buf_clear(struct buf_pool *pool, struct buf *buf)
 
 void buf_check(const struct buf *buf)
 {
-    assert(buf->head <= buf->tail);
-    assert(buf->tail <= buf->size);
-    assert((buf->base == NULL) == (buf->size == 0));
-    assert(buf->base == NULL || buf->head < buf->tail);
+    const struct buf_block *block = buf->block;
+    if (block != NULL) {
+        assert(block->head < block->tail);
+        assert(block->tail <= block->size);
+        assert(block->size + sizeof *block == class_size(block->class));
+    }
 }

@@ -2,12 +2,13 @@
 /*
  * A byte queue in one pooled block.
  *
- *     base        head           tail          size
+ *     bytes       head           tail          size
  *      | consumed  | readable     | writable    |
  *
- * Invariants: head <= tail <= size; without a block all are 0; a buffer that has become empty has
- * given its block back. So an idle connection owns no buffer memory, and a zeroed struct is an
- * empty buffer. Blocks are powers of two; the pool keeps some of the freed ones, so that the steady
+ * The positions stand in the block, in front of its bytes, so that an empty buffer is one pointer.
+ *
+ * Invariants: head <= tail <= size; a buffer that has become empty has given its block back. So an
+ * idle connection owns no buffer memory, and a zeroed struct is an empty buffer. Blocks are powers of two; the pool keeps some of the freed ones, so that the steady
  * state allocates nothing. Not thread-safe: one pool, one thread.
  */
 #ifndef BASE_BUF_H
@@ -36,9 +37,15 @@ struct buf_pool {
     size_t used_bytes; /* of all blocks in use */
 };
 
-struct buf {
-    uint8_t *base; /* owns (the block is the pool's again when the buffer is empty) */
+struct buf_block {
     uint32_t head, tail, size;
+    uint32_t class; /* the block is BUF_BLOCK_MIN << class bytes, these included */
+    uint8_t bytes[];
+};
+
+struct buf {
+    struct buf_block
+        *block; /* owns (it is the pool's again when the buffer is empty); NULL: empty */
 };
 
 void buf_pool_init(struct buf_pool *pool);
@@ -48,18 +55,21 @@ void buf_pool_deinit(struct buf_pool *pool);
 
 static inline size_t buf_size(const struct buf *buf)
 {
-    return buf->tail - buf->head;
+    return buf->block == NULL ? 0 : buf->block->tail - buf->block->head;
 }
 
 static inline bool buf_is_empty(const struct buf *buf)
 {
-    return buf->tail == buf->head;
+    return buf_size(buf) == 0;
 }
 
 /* Lends the readable bytes; valid until the next call on the same buffer. */
 static inline struct span buf_view(const struct buf *buf)
 {
-    return (struct span){.data = buf->base + buf->head, .size = buf->tail - buf->head};
+    const struct buf_block *block = buf->block;
+    return block == NULL ? (struct span){.data = NULL, .size = 0}
+                         : (struct span){.data = block->bytes + block->head,
+                                         .size = block->tail - block->head};
 }
 
 /* Makes room for `size` more bytes and lends where they go (NULL: no memory, or more than a block

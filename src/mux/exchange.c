@@ -92,15 +92,14 @@ static bool is_ready(const struct mux *mux, const struct exchange *exchange)
 bool exchange_queue(struct mux *mux, struct client *client, const struct frame *frame,
                     const struct request *request)
 {
-    struct span bytes = {.data = client->in.base + client->in.head + client->framed,
-                         .size = frame->size};
+    struct span bytes = span_of(span_from(buf_view(&client->in), client->framed).data, frame->size);
     struct exchange *exchange = append(mux, client);
     if (exchange == NULL) {
         return false;
     }
     exchange->state = EXCHANGE_GATHERING;
     exchange->request = *request;
-    exchange->request.origin = client->host;
+    exchange->request.origin = table_host(mux, client);
     exchange->in_size = exchange->head_size = (uint32_t)frame->size;
     exchange->holds_bytes = true;
     if (client->holder == NULL) {
@@ -123,8 +122,8 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
     struct link *link = exchange->link;
     assert(!exchange->whole);
     if (link != NULL) {
-        struct span bytes = {.data = client->in.base + client->in.head + client->framed,
-                             .size = frame->size};
+        struct span bytes =
+            span_of(span_from(buf_view(&client->in), client->framed).data, frame->size);
         if (!buf_append(&mux->link_bufs, &link->out, bytes)) {
             return false;
         }

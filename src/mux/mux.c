@@ -7,7 +7,6 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "mux/state.h"
 
@@ -294,8 +293,8 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
 void mux_named(struct mux *mux, mux_id id, const char *host)
 {
     struct client *client = find(mux, id).client;
-    if (client != NULL && client->host == NULL) {
-        client->host = strdup(host); /* without memory for it, it stays unknown */
+    if (client != NULL) {
+        table_set_host(mux, client, host);
     }
 }
 

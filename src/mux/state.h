@@ -92,7 +92,6 @@ struct client {
                        the rest */
     struct buf out; /* responses to send */
     struct framer framer;
-    char *host; /* owns; where it comes from, NULL: not known */
     uint64_t serial;
     uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
                           received, or reading resumed; else idle or lingering since */
@@ -232,8 +231,9 @@ struct mux {
 
     struct client **client_chunks; /* table.c */
     uint32_t client_slots;         /* slots that exist */
-    struct list free_clients;      /* by `changed` */
-    uint32_t clients_count;        /* not FREE, refused ones included */
+    char **hosts;             /* owns, and each: where clients come from, by slot; NULL: not told */
+    struct list free_clients; /* by `changed` */
+    uint32_t clients_count;   /* not FREE, refused ones included */
     uint32_t refused_count;
 
     struct link *links;    /* links_max of them */
@@ -302,6 +302,9 @@ mux_id link_id(const struct link *link);
 struct client *table_take(struct mux *mux);
 void table_give(struct mux *mux, struct client *client);
 struct client *table_at(const struct mux *mux, uint32_t slot);
+/* Where a client comes from; without memory for it that stays unknown (NULL). */
+void table_set_host(struct mux *mux, const struct client *client, const char *host);
+const char *table_host(const struct mux *mux, const struct client *client);
 void table_deinit(struct mux *mux);
 
 /* ---- timer.c ---- */

@@ -64,7 +64,7 @@ void table_give(struct mux *mux, struct client *client)
     uint32_t slot = client->slot;
     uint32_t generation = client->generation + 1;
     assert(client->timer.item.place == 0);
-    free(client->host);
+    table_set_host(mux, client, NULL);
     memset(client, 0, sizeof *client);
     client->slot = slot;
     client->generation = generation == 0 ? 1 : generation;
@@ -79,8 +79,25 @@ struct client *table_at(const struct mux *mux, uint32_t slot)
                : NULL;
 }
 
+void table_set_host(struct mux *mux, const struct client *client, const char *host)
+{
+    if (mux->hosts == NULL && host != NULL) {
+        mux->hosts = calloc(slots_max(mux), sizeof *mux->hosts);
+    }
+    if (mux->hosts != NULL) {
+        free(mux->hosts[client->slot]);
+        mux->hosts[client->slot] = host == NULL ? NULL : strdup(host);
+    }
+}
+
+const char *table_host(const struct mux *mux, const struct client *client)
+{
+    return mux->hosts == NULL ? NULL : mux->hosts[client->slot];
+}
+
 void table_deinit(struct mux *mux)
 {
+    free(mux->hosts); /* the clients have taken theirs along */
     for (uint32_t slot = 0; slot < mux->client_slots; slot += CHUNK_CLIENTS) {
         free(mux->client_chunks[slot / CHUNK_CLIENTS]);
     }

@@ -15,6 +15,12 @@ struct model {
     size_t size;
 };
 
+/* Of the block that it owns. */
+static size_t block_bytes(const struct buf *buf)
+{
+    return buf->block == NULL ? 0 : sizeof *buf->block + buf->block->size;
+}
+
 static void expect_agreement(const struct model *model)
 {
     buf_check(&model->buf);
@@ -25,7 +31,7 @@ static void expect_agreement(const struct model *model)
     if (model->size > 0) {
         assert_memory_equal(view.data, model->bytes, model->size);
     } else {
-        assert_null(model->buf.base);
+        assert_null(model->buf.block);
     }
 }
 
@@ -34,7 +40,7 @@ static void expect_pool(const struct buf_pool *pool, const struct model *models,
 {
     size_t used = 0;
     for (size_t index = 0; index < count; index++) {
-        used += models[index].buf.size;
+        used += block_bytes(&models[index].buf);
     }
     assert_int_equal(pool->used_bytes, used);
     assert_true(pool->kept_bytes <= BUF_KEPT_MAX);
@@ -72,7 +78,8 @@ static void step(struct buf_pool *pool, struct model *model, struct random *rand
 {
     uint64_t choice = random_below(random, 16);
     if (choice < 8) {
-        size_t room = model->buf.size - model->buf.tail;
+        const struct buf_block *block = model->buf.block;
+        size_t room = block == NULL ? 0 : block->size - block->tail;
         size_t size = choice == 0
                           ? room + (size_t)random_below(random, 2)
                           : (size_t)random_below(random, (uint64_t)1 << random_below(random, 14));
@@ -120,12 +127,12 @@ static void test_an_empty_buffer_owns_no_block(void **state)
     struct buf buf = {0};
     buf_check(&buf);
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
-    assert_int_equal(buf.size, BUF_BLOCK_MIN);
+    assert_int_equal(block_bytes(&buf), BUF_BLOCK_MIN);
     buf_consume(&pool, &buf, 5);
-    assert_null(buf.base);
+    assert_null(buf.block);
     assert_int_equal(pool.used_bytes, 0);
     assert_true(buf_append(&pool, &buf, (struct span){0}));
-    assert_null(buf.base);
+    assert_null(buf.block);
     buf_pool_deinit(&pool);
 }
 
@@ -137,7 +144,7 @@ static void test_a_reservation_that_is_not_used_is_dropped(void **state)
     struct buf buf = {0};
     assert_non_null(buf_reserve(&pool, &buf, 1000));
     buf_consume(&pool, &buf, 0);
-    assert_null(buf.base);
+    assert_null(buf.block);
     buf_check(&buf);
     buf_pool_deinit(&pool);
 }
@@ -149,10 +156,10 @@ static void test_a_freed_block_is_used_again(void **state)
     buf_pool_init(&pool);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("a", 1)));
-    const uint8_t *block = buf.base;
+    const struct buf_block *block = buf.block;
     buf_clear(&pool, &buf);
     assert_true(buf_append(&pool, &buf, span_of("b", 1)));
-    assert_ptr_equal(buf.base, block);
+    assert_ptr_equal(buf.block, block);
     assert_int_equal(pool.kept_bytes, 0);
     buf_clear(&pool, &buf);
     buf_pool_deinit(&pool);
@@ -161,16 +168,16 @@ static void test_a_freed_block_is_used_again(void **state)
 static void test_the_pool_keeps_no_more_than_its_limit(void **state)
 {
     (void)state;
-    enum { COUNT = 40, SIZE = 65536 };
+    enum { COUNT = 40, SIZE = 65536 - sizeof(struct buf_block) };
     struct buf_pool pool;
     buf_pool_init(&pool);
     struct buf bufs[COUNT] = {{0}};
     for (size_t index = 0; index < COUNT; index++) {
         assert_non_null(buf_reserve(&pool, &bufs[index], SIZE));
         buf_commit(&bufs[index], SIZE);
-        memset(bufs[index].base, 'x', SIZE);
+        memset(bufs[index].block->bytes, 'x', SIZE);
     }
-    assert_int_equal(pool.used_bytes, COUNT * SIZE);
+    assert_int_equal(pool.used_bytes, COUNT * 65536);
     for (size_t index = 0; index < COUNT; index++) {
         buf_clear(&pool, &bufs[index]);
     }
@@ -203,17 +210,17 @@ static void test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one(void **
     struct buf_pool pool;
     buf_pool_init(&pool);
     struct buf buf = {0};
-    uint8_t bytes[BUF_BLOCK_MIN] = {0};
+    uint8_t bytes[BUF_BLOCK_MIN - sizeof(struct buf_block)] = {0};
     assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes)));
-    assert_int_equal(buf.size, BUF_BLOCK_MIN);
+    assert_int_equal(block_bytes(&buf), BUF_BLOCK_MIN);
     buf_consume(&pool, &buf, sizeof bytes / 2);
     assert_true(buf_append(&pool, &buf, span_of(bytes, 1)));
-    assert_int_equal(buf.size, BUF_BLOCK_MIN);
-    assert_int_equal(buf.head, 0);
+    assert_int_equal(block_bytes(&buf), BUF_BLOCK_MIN);
+    assert_int_equal(buf.block->head, 0);
     assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes / 2 - 1)));
     buf_consume(&pool, &buf, 1);
     assert_true(buf_append(&pool, &buf, span_of(bytes, 1)));
-    assert_int_equal(buf.size, 2 * BUF_BLOCK_MIN);
+    assert_int_equal(block_bytes(&buf), 2 * BUF_BLOCK_MIN);
     buf_clear(&pool, &buf);
     buf_pool_deinit(&pool);
 }
@@ -230,7 +237,7 @@ static void test_a_steady_queue_does_not_grow(void **state)
     for (int step_count = 0; step_count < 10000; step_count++) {
         assert_true(buf_append(&pool, &buf, span_of(message, sizeof message)));
         buf_consume(&pool, &buf, sizeof message);
-        assert_true(buf.size <= 512);
+        assert_true(block_bytes(&buf) <= 512);
     }
     buf_clear(&pool, &buf);
     buf_pool_deinit(&pool);
