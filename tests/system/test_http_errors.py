@@ -3,13 +3,14 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from lib.http import BYTES, connect, everything, get, naming, page, request, seen, site
+from lib.http import BYTES, connect, everything, get, naming, page, request, response, seen, site
 from lib.http_servers import Nginx
-from lib.target import saying, silent
+from lib.target import closing_on_request, resetting_on_request, saying, saying_and_closing, silent
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = json.loads((TESTS / "http" / "smuggling.json").read_text(encoding="utf-8"))
@@ -19,6 +20,9 @@ ACCEPTED = [case for case in CASES if not case.get("response") and case["expecte
 REFUSALS = (TESTS.parent / "src" / "protocol" / "http_refusals.def").read_text(encoding="utf-8")
 STATUS = {name: int(status) for name, status in re.findall(r"^REFUSAL\((\w+), (\d+),", REFUSALS, re.MULTILINE)}
 REFUSED = ["reason=client_malformed", "reason=client_too_large"]
+
+
+QUICK = ("--retry-delay", "20ms", "--retry-delay-max", "50ms")
 
 
 def status_of(answer):
@@ -82,6 +86,29 @@ def test_published_attacks_do_not_reach_nginx(server, mux, told, tmp_path):
     assert [answer[1:] for answer in nginx.requests()] == [(200, "GET /last.txt")]
 
 
+LATE = [case for case in REQUESTS if case.get("late")]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in LATE])
+def test_a_published_attack_behind_a_head_that_has_gone_on(target, mux, client, case):
+    """A request with Expect goes on with its head. What is refused behind it does not reach the target, and its
+    connection ends."""
+    device = target(BYTES, site(naming))
+    started = mux(device, *QUICK, wire=BYTES, expect=REFUSED)
+    head, _, body = case["stream"].partition("\r\n\r\n")
+    asker = client(started, BYTES)
+    asker.send_raw(b"%s\r\nExpect: 100-continue\r\n\r\n" % head.encode("latin-1"))
+    device.wait_for_requests(1)
+    asker.send_raw(body.encode("latin-1"))
+    assert status_of(everything(asker.sock)) == STATUS[case["expected"]]
+    device.wait_for_end(1)
+    other = connect(started)
+    assert get(other, "/other") == page("/other")
+    assert seen(device) == [("POST", "/"), ("GET", "/other")]
+    assert b"smuggled" not in b"".join(device.requests)
+    other.close()
+
+
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in ACCEPTED])
 def test_a_published_attack_that_is_none_here(target, mux, client, case):
     """It passes, as so many requests as it is."""
@@ -105,7 +132,7 @@ def test_a_published_attack_in_a_response(target, mux, case):
             naming(one)
 
     device = target(BYTES, site(respond))
-    started = mux(device, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
+    started = mux(device, *QUICK, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
     asker = connect(started)
     asker.request("GET", "/attack")
     answer = asker.getresponse()
@@ -138,11 +165,12 @@ def test_503_with_retry_after_while_the_target_is_down(target, mux):
     asker.close()
 
 
-def test_504_when_the_target_does_not_answer(target, mux):
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_504_when_the_target_does_not_answer(target, mux, method):
     device = target(BYTES, silent)
-    started = mux(device, "--timeout", "300ms", wire=BYTES, expect=["reason=timeout"])
+    started = mux(device, "--timeout", "300ms", *QUICK, wire=BYTES, expect=["reason=timeout"])
     asker = connect(started)
-    asker.request("GET", "/")
+    asker.request(method, "/")
     answer = asker.getresponse()
     assert answer.status == 504
     answer.read()
@@ -158,7 +186,7 @@ def test_504_when_the_target_does_not_answer(target, mux):
 )
 def test_502_when_the_target_answers_garbage(target, mux, garbage):
     device = target(BYTES, saying(garbage))
-    started = mux(device, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
+    started = mux(device, *QUICK, wire=BYTES, expect=["reason=target_malformed", "reason=link_broken"])
     asker = connect(started)
     asker.request("POST", "/", body=b"once")
     answer = asker.getresponse()
@@ -167,6 +195,55 @@ def test_502_when_the_target_answers_garbage(target, mux, garbage):
     device.behaviour = site(naming)
     assert get(asker, "/again") == page("/again")
     asker.close()
+
+
+BREAKS = ["reason=link_broken", "reason=target_closed", "reason=target_reset"]
+BROKEN_BEFORE = {
+    "closed": closing_on_request,
+    "reset": resetting_on_request,
+    "half a head": saying_and_closing(b"HTTP/1.1 200 OK\r\nContent-Le"),
+}
+
+
+@pytest.mark.parametrize("behaviour", BROKEN_BEFORE.values(), ids=BROKEN_BEFORE.keys())
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_502_when_the_target_breaks_off(target, mux, behaviour, method):
+    """Nothing is sent twice: the connection had not answered before."""
+    device = target(BYTES, behaviour)
+    started = mux(device, *QUICK, wire=BYTES, expect=BREAKS)
+    asker = connect(started)
+    asker.request(method, "/", body=b"once" if method == "POST" else None)
+    answer = asker.getresponse()
+    assert answer.status == 502
+    assert (len(answer.read()) > 0) == (method != "HEAD")
+    assert len([data for data in device.requests if data.startswith(method.encode())]) == 1
+    device.behaviour = site(naming)
+    assert get(asker, "/again") == page("/again")
+    asker.close()
+
+
+def test_503_to_what_is_not_answered_when_the_multiplexer_has_to_stop(target, mux):
+    device = target(BYTES, silent)
+    started = mux(device, "--grace", "200ms", wire=BYTES, expect=["reason=shutdown"])
+    asker = connect(started)
+    asker.request("GET", "/")
+    device.wait_for_requests(1)
+    started.signal(signal.SIGTERM)
+    answer = asker.getresponse()
+    assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["Connection"] == "close" and answer.read() != b""
+    started.wait()
+
+
+def test_503_to_a_client_too_many(target, mux, told):
+    started = mux(target(BYTES, site(naming)), "--max-clients", "1", wire=BYTES, expect=["reason=max_clients"])
+    first = connect(started)
+    assert get(first, "/first") == page("/first")
+    answer = told(started, b"")
+    assert status_of(answer) == 503
+    assert any(field.startswith("Retry-After: ") for field in fields_of(answer))
+    assert get(first, "/second") == page("/second")
+    first.close()
 
 
 # ---- what the client does wrong ----
@@ -208,6 +285,40 @@ def test_a_request_that_is_refused(target, mux, told, status, flags, data):
     assert get(other, "/other") == page("/other")
     assert seen(device) == [("GET", "/other")]
     other.close()
+
+
+@pytest.mark.parametrize(
+    "status, flags, data",
+    [
+        pytest.param(431, [], request("/", "HEAD", fields=["X-Large: " + "x" * 70000]), id="head"),
+        pytest.param(413, ["--max-body", "1"], request("/", "HEAD", b"large"), id="body"),
+        pytest.param(400, [], request("/", "HEAD", fields=["Host: other"]), id="malformed"),
+        pytest.param(400, [], request("/", "HEAD", fields=["Transfer-Encoding: chunked"]) + b"x\r\n", id="chunk"),
+    ],
+)
+def test_a_refused_head_request_gets_no_body(target, mux, told, status, flags, data):
+    started = mux(target(BYTES, site(naming)), *flags, wire=BYTES, expect=REFUSED)
+    answer = told(started, data)
+    assert status_of(answer) == status
+    assert answer.endswith(b"\r\nConnection: close\r\n\r\n")
+
+
+def test_what_came_before_a_refused_request_is_answered_first(target, mux, told):
+    """And what comes behind it is not looked at."""
+    device = target(BYTES, site(naming))
+    started = mux(device, wire=BYTES, expect=REFUSED)
+    answer = told(started, request("/one") + request("/two") + b"rubbish\r\n\r\n" + request("/three"))
+    before = response(page("/one")) + response(page("/two"))
+    assert answer.startswith(before) and status_of(answer[len(before) :]) == 400
+    assert seen(device) == [("GET", "/one"), ("GET", "/two")]
+
+
+def test_a_head_of_60_kib_passes(target, mux):
+    device = target(BYTES, site(naming))
+    asker = connect(mux(device, wire=BYTES))
+    asker.request("GET", "/page", headers={"X-%d" % number: "x" * 1000 for number in range(60)})
+    assert asker.getresponse().read() == page("/page")
+    asker.close()
 
 
 def test_a_body_of_exactly_max_body_passes(target, mux, told):

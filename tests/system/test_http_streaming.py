@@ -2,15 +2,18 @@
 """HTTP bodies that pass as they come: large ones, slow ones, and ones that break off."""
 
 import hashlib
+import time
 from http.client import IncompleteRead
 
 import pytest
 
 from lib import http
 from lib.http import BYTES, PIECE, Growth, connect, get, naming, page, request, seen, site, vanish
+from lib.http_clients import curl, url
 from lib.multiplexer import WITHIN
 
 SIZE = 64 << 20
+QUICK = ("--retry-delay", "20ms", "--retry-delay-max", "50ms")
 
 
 def pieces():
@@ -102,9 +105,24 @@ def test_a_slow_uploader_holds_nothing_while_little_of_it_is_gathered(pair, clie
     other.close()
 
 
+def test_the_target_sees_an_upload_when_buffer_requests_of_it_are_there(pair, client):
+    device, started = pair(generous, "--buffer-requests", "64KiB")
+    slow, other = client(started, BYTES), connect(started)
+    whole = request("/slow", "POST", b"x" * 100000)
+    slow.send_raw(whole[:60000])
+    assert get(other, "/one") == page("/one")
+    assert seen(device) == [("GET", "/one")]
+    slow.send_raw(whole[60000:70000])
+    device.wait(lambda: ("POST", "/slow") in seen(device), "the upload")
+    slow.send_raw(whole[70000:])
+    assert slow.receive().endswith(digest([b"x" * 100000]).encode())
+    assert len(device.connections) == 1
+    other.close()
+
+
 def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(pair, client):
     """More of it is gathered than --buffer-requests, so that the target has its beginning."""
-    flags = ["--buffer-requests", "4KiB", "--write-timeout", "300ms"]
+    flags = ["--buffer-requests", "4KiB", "--write-timeout", "300ms", *QUICK]
     device, started = pair(generous, *flags, expect=["reason=client_timeout"])
     slow, other = client(started, BYTES), connect(started)
     slow.send_raw(request("/slow", "POST", b"x" * 100000)[:-1])
@@ -117,7 +135,7 @@ def test_an_uploader_that_stalls_in_the_middle_ends_and_the_others_are_served(pa
 
 
 def test_a_slow_reader_is_closed_and_the_others_are_served(pair, client):
-    _, started = pair(generous, "--write-timeout", "300ms", expect=["reason=write_timeout"])
+    _, started = pair(generous, "--write-timeout", "300ms", *QUICK, expect=["reason=write_timeout"])
     slow, other = client(started, BYTES, receive_buffer=4096), connect(started)
     slow.send_raw(request("/large"))
     assert slow.sock.recv(1) == b"H"
@@ -126,11 +144,52 @@ def test_a_slow_reader_is_closed_and_the_others_are_served(pair, client):
     other.close()
 
 
+def test_a_slow_reader_that_goes_on_reading_is_served(pair, client):
+    """It takes 64 KiB in each --write-timeout, and the whole takes longer than that."""
+    _, started = pair(generous, "--write-timeout", "1s")
+    slow = client(started, BYTES, receive_buffer=65536)
+    slow.send_raw(request("/large", fields=["Connection: close"]))
+    began, size, wanted = time.monotonic(), 0, 1 << 20
+    while piece := slow.sock.recv(PIECE):
+        size += len(piece)
+        if size > wanted and time.monotonic() - began < 1.5:
+            time.sleep(0.05)
+            wanted = size + (1 << 20)
+    assert size > SIZE and time.monotonic() - began > 1
+
+
+# ---- early ----
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_a_response_before_the_upload_is_there(target, mux, chunked):
+    """curl is told, and closed; the target's next connection has the next request, and nothing of the upload."""
+
+    def refusing(connection):
+        incoming = http.Incoming(connection)
+        one = incoming.head()
+        seen(connection.target).append((one.method, one.path))
+        one.answer(b"too much", "413 Content Too Large", ["Connection: close"])
+        connection.target.wait_for_release()
+
+    device = target(BYTES, refusing)
+    started = mux(device, *QUICK, expect=["reason=early_response"])
+    fields = ["-H", "Expect:"] + (["-H", "Transfer-Encoding: chunked"] if chunked else [])
+    told = curl("-i", *fields, "--data-binary", "@-", url(started, "/up"), input=b"x" * (10 << 20))
+    assert told.startswith(b"HTTP/1.1 413 ") and told.endswith(b"\r\n\r\ntoo much")
+    device.release()
+    device.behaviour = site(naming)
+    other = connect(started)
+    assert get(other, "/other") == page("/other")
+    assert seen(device) == [("POST", "/up"), ("GET", "/other")]
+    other.close()
+
+
 # ---- gone ----
 
 
 def test_a_client_that_vanishes_in_the_middle_of_an_upload(pair, client):
-    device, started = pair(generous, "--buffer-requests", "4KiB")
+    device, started = pair(generous, "--buffer-requests", "4KiB", *QUICK)
     gone, other = client(started, BYTES), connect(started)
     gone.send_raw(request("/up", "POST", b"x" * 100000)[:-1])
     device.wait_for_requests(1)
@@ -154,7 +213,7 @@ def test_a_client_that_vanishes_in_an_upload_of_which_the_target_has_nothing(pai
 
 
 def test_a_client_that_vanishes_in_the_middle_of_a_download(pair, client):
-    _, started = pair(generous)
+    _, started = pair(generous, *QUICK)
     gone, other = client(started, BYTES), connect(started)
     gone.send_raw(request("/large"))
     assert gone.sock.recv(1) == b"H"
@@ -183,7 +242,6 @@ def half(head, then):
 
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nthe first half,"
 BROKEN = ["reason=target_reset", "reason=link_broken"]
-QUICK = ("--retry-delay", "20ms", "--retry-delay-max", "50ms")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\nthe first half,\r\n"
 
 

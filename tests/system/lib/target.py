@@ -357,6 +357,16 @@ def saying(data):
     return behaviour
 
 
+def saying_and_closing(data):
+    """The same, and does not wait."""
+
+    def behaviour(connection):
+        connection.receive()
+        connection.send_raw(data)
+
+    return behaviour
+
+
 def breaking_off(connection):
     """Half an answer, then the end."""
     whole = connection.target.wire.encode(answer(connection.receive()))
