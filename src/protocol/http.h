@@ -23,6 +23,8 @@
 #ifndef PROTOCOL_HTTP_H
 #define PROTOCOL_HTTP_H
 
+#include <assert.h>
+
 #include "protocol/protocol.h"
 
 enum {
@@ -222,7 +224,13 @@ bool http_list_next(struct span *rest, struct span *element);
 bool http_is_token_byte(uint8_t byte);
 bool http_is_token(struct span text);
 struct span http_trim(struct span text);
-struct span http_part(struct span text, size_t start, size_t end);
+
+static inline struct span http_part(struct span text, size_t start, size_t end)
+{
+    assert(start <= end);
+    assert(end <= text.size);
+    return (struct span){.data = text.data == NULL ? NULL : text.data + start, .size = end - start};
+}
 
 /* Whether the two are the same but for the case of letters; `lower` has none in upper case. */
 bool http_is(struct span text, const char *lower);

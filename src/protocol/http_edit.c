@@ -98,6 +98,7 @@ static bool passes(const struct options *options, struct span name, enum http_fi
 }
 
 struct pass {
+    bool has_options; /* there is Connection, and names something */
     bool unchunks;
     bool filters_challenges;
 };
@@ -105,8 +106,10 @@ struct pass {
 /* Writes the fields that go on, from the line behind the first to the empty one, which is not. */
 static void write_fields(struct http_writer *writer, struct span fields, struct pass pass)
 {
-    struct options options;
-    options_read(fields, &options);
+    struct options options = {.count = 0};
+    if (pass.has_options) {
+        options_read(fields, &options);
+    }
     struct span rest = fields, line, name, value;
     while (http_line_next(&rest, &line)) {
         if (!http_field_split(line, &name, &value)) {
@@ -124,6 +127,11 @@ static void write_fields(struct http_writer *writer, struct span fields, struct 
             http_write(writer, line);
         }
     }
+}
+
+static bool has_options(const struct http_head *head)
+{
+    return (head->bits >> HTTP_OPTIONS_SHIFT & HTTP_OPTIONS_BITS) != 0;
 }
 
 static void write_via(struct http_writer *writer, const struct http_head *head)
@@ -183,7 +191,7 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     if ((head.bits & HTTP_HOST) == 0) {
         write_host(&writer, settings, line);
     }
-    write_fields(&writer, rest, (struct pass){0});
+    write_fields(&writer, rest, (struct pass){.has_options = has_options(&head)});
     if (settings->via) {
         write_via(&writer, &head);
     }
@@ -222,9 +230,10 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
     http_write_text(&writer, "HTTP/1.1");
     http_write(&writer, span_from(line, sizeof "HTTP/1.1" - 1));
     unsigned status = http_head_number(&head);
-    write_fields(
-        &writer, rest,
-        (struct pass){.unchunks = is_for_10, .filters_challenges = status == 401 || status == 407});
+    write_fields(&writer, rest,
+                 (struct pass){.has_options = has_options(&head),
+                               .unchunks = is_for_10,
+                               .filters_challenges = status == 401 || status == 407});
     if (settings->via) {
         write_via(&writer, &head);
     }

@@ -12,31 +12,50 @@
 #include "base/compiler.h"
 #include "protocol/http.h"
 
-struct span http_part(struct span text, size_t start, size_t end)
-{
-    assert(start <= end);
-    assert(end <= text.size);
-    return span_of(span_from(text, start).data, end - start);
-}
-
 /* ---- bytes ---- */
+
+/* What each byte may be part of. Every byte of a head is looked up once or twice, hence a table. */
+enum {
+    BYTE_TOKEN = 1 << 0, /* RFC 9110 section 5.6.2 */
+    BYTE_TEXT = 1 << 1,  /* what a line may hold (section 5.5: obs-text is passed, too) */
+    BYTE_HOST = 1 << 2,  /* RFC 3986 section 3.2.2, outside of brackets */
+    BYTE_ALNUM = 1 << 3,
+};
+
+/* clang-format off */
+static const uint8_t byte_kinds[256] = {
+    /* 00 */  0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0,
+    /* 10 */  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+    /* 20 */  2,  7,  2,  3,  7,  7,  7,  7,  6,  6,  7,  7,  6,  7,  7,  2,
+    /* 30 */ 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  2,  6,  2,  6,  2,  2,
+    /* 40 */  2, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    /* 50 */ 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  2,  2,  2,  3,  7,
+    /* 60 */  3, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    /* 70 */ 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  2,  3,  2,  7,  0,
+    /* 80 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* 90 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* A0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* B0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* C0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* D0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* E0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    /* F0 */  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+};
+/* clang-format on */
 
 static bool is_letter_or_digit(uint8_t byte)
 {
-    uint8_t lower = byte | 0x20;
-    return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9');
+    return (byte_kinds[byte] & BYTE_ALNUM) != 0;
 }
 
 bool http_is_token_byte(uint8_t byte)
 {
-    static const char others[] = "-_!#$%&'*+.^`|~";
-    return is_letter_or_digit(byte) || (byte != 0 && memchr(others, byte, sizeof others) != NULL);
+    return (byte_kinds[byte] & BYTE_TOKEN) != 0;
 }
 
-/* What a line may hold (RFC 9110 section 5.5: obs-text is passed, too). */
 static bool is_text_byte(uint8_t byte)
 {
-    return (byte >= 0x20 && byte != 0x7F) || byte == '\t';
+    return (byte_kinds[byte] & BYTE_TEXT) != 0;
 }
 
 static uint8_t lower_of(uint8_t byte)
@@ -167,31 +186,42 @@ bool http_list_next(struct span *rest, struct span *element)
     return true;
 }
 
+/* Whether a token is this name, which has only lower-case letters and '-': of what a token may hold, only a
+ * letter's two cases become the same with this bit. */
+static bool is_name(struct span token, const char *name)
+{
+    for (size_t index = 0; index < token.size; index++) {
+        if ((token.data[index] | 0x20) != name[index]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The name is a token. There are two known ones of a size at most; most sizes have none. */
 enum http_field http_field_find(struct span name)
 {
     static const struct {
-        uint8_t size;
-        uint8_t field;
-        const char *name;
+        const char *names[2];
+        uint8_t fields[2];
     } rows[] = {
-        {2, HTTP_FIELD_TE, "te"},
-        {4, HTTP_FIELD_HOST, "host"},
-        {6, HTTP_FIELD_EXPECT, "expect"},
-        {7, HTTP_FIELD_TRAILER, "trailer"},
-        {7, HTTP_FIELD_UPGRADE, "upgrade"},
-        {10, HTTP_FIELD_CONNECTION, "connection"},
-        {10, HTTP_FIELD_KEEP_ALIVE, "keep-alive"},
-        {13, HTTP_FIELD_AUTHORIZATION, "authorization"},
-        {14, HTTP_FIELD_CONTENT_LENGTH, "content-length"},
-        {16, HTTP_FIELD_PROXY_CONNECTION, "proxy-connection"},
-        {16, HTTP_FIELD_WWW_AUTHENTICATE, "www-authenticate"},
-        {17, HTTP_FIELD_TRANSFER_ENCODING, "transfer-encoding"},
-        {18, HTTP_FIELD_PROXY_AUTHENTICATE, "proxy-authenticate"},
-        {19, HTTP_FIELD_PROXY_AUTHORIZATION, "proxy-authorization"},
+        [2] = {{"te"}, {HTTP_FIELD_TE}},
+        [4] = {{"host"}, {HTTP_FIELD_HOST}},
+        [6] = {{"expect"}, {HTTP_FIELD_EXPECT}},
+        [7] = {{"trailer", "upgrade"}, {HTTP_FIELD_TRAILER, HTTP_FIELD_UPGRADE}},
+        [10] = {{"connection", "keep-alive"}, {HTTP_FIELD_CONNECTION, HTTP_FIELD_KEEP_ALIVE}},
+        [13] = {{"authorization"}, {HTTP_FIELD_AUTHORIZATION}},
+        [14] = {{"content-length"}, {HTTP_FIELD_CONTENT_LENGTH}},
+        [16] = {{"proxy-connection", "www-authenticate"},
+                {HTTP_FIELD_PROXY_CONNECTION, HTTP_FIELD_WWW_AUTHENTICATE}},
+        [17] = {{"transfer-encoding"}, {HTTP_FIELD_TRANSFER_ENCODING}},
+        [18] = {{"proxy-authenticate"}, {HTTP_FIELD_PROXY_AUTHENTICATE}},
+        [19] = {{"proxy-authorization"}, {HTTP_FIELD_PROXY_AUTHORIZATION}},
     };
-    for (size_t index = 0; index < ARRAY_COUNT(rows); index++) {
-        if (rows[index].size == name.size && http_is(name, rows[index].name)) {
-            return (enum http_field)rows[index].field;
+    for (size_t index = 0; name.size < ARRAY_COUNT(rows) && index < 2; index++) {
+        const char *known = rows[name.size].names[index];
+        if (known != NULL && is_name(name, known)) {
+            return (enum http_field)rows[name.size].fields[index];
         }
     }
     return HTTP_FIELD_OTHER;
@@ -201,8 +231,7 @@ enum http_field http_field_find(struct span name)
 
 static bool is_host_byte(uint8_t byte)
 {
-    static const char others[] = "-._~%!$&'()*+,;=";
-    return is_letter_or_digit(byte) || (byte != 0 && memchr(others, byte, sizeof others) != NULL);
+    return (byte_kinds[byte] & BYTE_HOST) != 0;
 }
 
 static bool are_digits(struct span text)
