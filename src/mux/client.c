@@ -81,6 +81,9 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
     if (client->state != CLIENT_OPEN) {
         return TIME_NEVER;
     }
+    if (client->refused) {
+        return client->since_ns + LINGER_NS;
+    }
     if (client->partial) {
         uint64_t timeout_ns =
             client_is_uploading(client) ? options->write_timeout_ns : options->client_timeout_ns;
@@ -249,8 +252,10 @@ struct client *client_open(struct mux *mux, const void *origin)
     if (client->refused) {
         mux->refused_count++;
         mux->counters.clients_refused++;
-        client_refuse(mux, client, REASON_CLIENT_LIMIT, 0);
-        client_settle(mux, client);
+        if (!mux->options.protocol->refuses_in_reply) {
+            client_refuse(mux, client, REASON_CLIENT_LIMIT, 0);
+            client_settle(mux, client);
+        }
     } else {
         mux->counters.clients_accepted++;
         mux->counters.clients++;
@@ -382,6 +387,8 @@ void client_expired(struct mux *mux, struct client *client)
         client_gone(mux, client, REASON_CLIENT_SLOW);
     } else if (client->state == CLIENT_LINGERING) {
         client_gone(mux, client, REASON_CLIENT_ENDED);
+    } else if (client->refused) {
+        client_flush(mux, client, REASON_CLIENT_LIMIT);
     } else if (client->partial) {
         client_refuse(mux, client, REASON_CLIENT_STALLED, 0);
         client_settle(mux, client);

@@ -28,7 +28,7 @@ bool client_is_uploading(const struct client *client)
 
 void client_set_partial(struct mux *mux, struct client *client, bool partial)
 {
-    if (partial && !client->slow && !client_is_uploading(client)) {
+    if (partial && !client->slow && !client->refused && !client_is_uploading(client)) {
         client->since_ns = mux->now_ns;
     }
     if (partial || client->partial) {
@@ -86,6 +86,21 @@ void requests_release(struct mux *mux, struct client *client)
     client->framed -= size;
 }
 
+/* A client over --max-clients is told so in answer to its request, and closed. */
+static void refuse_over_limit(struct mux *mux, struct client *client, const struct frame *frame,
+                              const struct request *request)
+{
+    if (!exchange_queue_failed(mux, client, REASON_CLIENT_LIMIT, 0)) {
+        client_gone(mux, client, REASON_MEMORY);
+        return;
+    }
+    struct exchange *exchange = LIST_ENTRY(client->exchanges.prev, struct exchange, client_node);
+    exchange->request = *request;
+    exchange->request.closes = true;
+    exchange->in_size = (uint32_t)frame->size;
+    client_poison(mux, client);
+}
+
 /* Takes a piece off the front of the unframed bytes. */
 static void take_piece(struct mux *mux, struct client *client, const struct frame *frame,
                        const struct request *request)
@@ -124,7 +139,11 @@ static bool frame_next(struct mux *mux, struct client *client)
     switch (options->protocol->frame_request(&options->settings, &client->framer, bytes, &frame,
                                              &request)) {
     case FRAME_PIECE:
-        take_piece(mux, client, &frame, &request);
+        if (client->refused) {
+            refuse_over_limit(mux, client, &frame, &request);
+        } else {
+            take_piece(mux, client, &frame, &request);
+        }
         return true;
     case FRAME_PARTIAL:
         return false;

@@ -225,6 +225,7 @@ const struct protocol protocol_modbus = {
     .id_max = 0xFFFF,
     .frame_request = frame_request,
     .frame_response = frame_response,
+    .refuses_in_reply = true,
     .matches = matches,
     .edit = edit,
     .error_reply = error_reply,

@@ -175,6 +175,10 @@ struct protocol {
     struct reply (*error_reply)(const struct protocol_settings *settings, enum trouble trouble,
                                 uint16_t code, const struct request *request, uint8_t *out);
 
+    /* Clients over --max-clients are told so in answer to their first request, since error_reply
+     * needs one. */
+    bool refuses_in_reply;
+
     /* Writes one line for people about a message, NUL-terminated, secrets masked, at most
      * `capacity` bytes with the NUL. Never fails, whatever the bytes. */
     void (*describe)(enum direction direction, struct span message, char *text, size_t capacity);

@@ -210,12 +210,16 @@ def test_what_is_not_answered_when_the_multiplexer_stops_is_told(modbus):
     started.wait()
 
 
-def test_who_comes_over_max_clients_is_closed(modbus):
-    _, _, connect = modbus(Device(), "--max-clients", "1", expect=["max_clients"])
+def test_who_comes_over_max_clients_is_told_that_the_device_is_busy(modbus):
+    device, _, connect = modbus(Device(), "--max-clients", "1", expect=["max_clients"])
     one = connect()
     assert one.ask(read(1, 1)) == values(1, register(1))
-    connect().expect_end()
+    other = connect()
+    assert other.ask(read(7, 3)) == exception(7, BUSY)
+    other.expect_end()
+    connect().expect_end()  # says nothing, and is not waited for
     assert one.ask(read(2, 2)) == values(2, register(2))
+    assert [address_of(request) for request in device.requests] == [1, 2]
 
 
 def test_garbage_of_the_device_is_told_and_the_connection_replaced(modbus):
