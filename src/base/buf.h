@@ -8,8 +8,9 @@
  * The positions stand in the block, in front of its bytes, so that an empty buffer is one pointer.
  *
  * Invariants: head <= tail <= size; a buffer that has become empty has given its block back. So an
- * idle connection owns no buffer memory, and a zeroed struct is an empty buffer. Blocks are powers of two; the pool keeps some of the freed ones, so that the steady
- * state allocates nothing. Not thread-safe: one pool, one thread.
+ * idle connection owns no buffer memory, and a zeroed struct is an empty buffer. Blocks are powers
+ * of two; the pool keeps some of the freed ones, so that the steady state allocates nothing. Not
+ * thread-safe: one pool, one thread.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

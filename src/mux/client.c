@@ -75,14 +75,11 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
     if (client->slow) {
         return time_after(client->since_ns, options->write_timeout_ns);
     }
-    if (client->state == CLIENT_LINGERING) {
+    if (client->state == CLIENT_LINGERING || (client->refused && client->state == CLIENT_OPEN)) {
         return client->since_ns + LINGER_NS;
     }
     if (client->state != CLIENT_OPEN) {
         return TIME_NEVER;
-    }
-    if (client->refused) {
-        return client->since_ns + LINGER_NS;
     }
     if (client->partial) {
         uint64_t timeout_ns =

@@ -271,6 +271,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     struct span view = span_from(buf_view(&client->in), exchange->in_begin - client->in_begin);
     struct span bytes = {.data = view.data, .size = exchange->in_size};
     size_t before = buf_size(&link->out);
+    assert(bytes.data != NULL);
     if (mux->by_id) {
         exchange->id = ids_give(&link->ids, exchange);
     }

@@ -229,7 +229,7 @@ static inline struct span http_part(struct span text, size_t start, size_t end)
 {
     assert(start <= end);
     assert(end <= text.size);
-    return (struct span){.data = text.data == NULL ? NULL : text.data + start, .size = end - start};
+    return span_of(span_from(text, start).data, end - start);
 }
 
 /* Whether the two are the same but for the case of letters; `lower` has none in upper case. */
