@@ -81,10 +81,11 @@ void turn_first(struct mux *mux, struct client *client)
 
 void turn_place_free(struct mux *mux, struct link *link, struct client *client)
 {
+    if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
+        turn_last(mux, client); /* any link will do for it again */
+    }
     if (link->reserver != NULL && link->exchanges_count == 0) {
         turn_first(mux, link->reserver);
-    } else if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
-        turn_last(mux, client); /* any link will do for it again */
     }
     mux->schedule_wanted = true;
 }
