@@ -53,6 +53,9 @@ static void stand_nowhere(struct mux *mux, struct client *client)
 void turn_update(struct mux *mux, struct client *client)
 {
     bool due = turn_is_due(mux, client);
+    if (due && client->reserves && !client->next->request.alone) {
+        stand_nowhere(mux, client); /* what was to be alone has ended without a link */
+    }
     if (due == list_is_linked(&client->turn)) {
         return;
     }
