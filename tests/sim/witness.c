@@ -350,7 +350,9 @@ void check_every_request_ends_in_time(const struct world *world)
     /* Sent at the latest when it has waited its longest, and answered within the response time, which
      * runs for one after the other and stands still while its client has to take what came before. */
     uint64_t answered_ns = time_after(options->response_timeout_ns, options->write_timeout_ns);
-    uint64_t longest = time_after(options->wait_timeout_ns, answered_ns * options->in_flight_max);
+    uint64_t in_front =
+        options->in_flight_max > 1 ? 2 * options->in_flight_max : 1; /* interims too */
+    uint64_t longest = time_after(options->wait_timeout_ns, answered_ns * in_front);
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
     if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&
