@@ -414,6 +414,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
     share_expire(mux, exchange);
     exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
     if (!mux->by_id || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
+        mux->is_wary = true; /* it is not on the link any more, and was not answered */
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
     }
 }

@@ -53,6 +53,9 @@ static void stand_nowhere(struct mux *mux, struct client *client)
 void turn_update(struct mux *mux, struct client *client)
 {
     bool due = turn_is_due(mux, client);
+    if (due && client->reserves && !client->next->request.alone) {
+        stand_nowhere(mux, client); /* what was to be alone has ended without a link */
+    }
     if (due == list_is_linked(&client->turn)) {
         return;
     }
@@ -81,10 +84,11 @@ void turn_first(struct mux *mux, struct client *client)
 
 void turn_place_free(struct mux *mux, struct link *link, struct client *client)
 {
+    if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
+        turn_last(mux, client); /* any link will do for it again */
+    }
     if (link->reserver != NULL && link->exchanges_count == 0) {
         turn_first(mux, link->reserver);
-    } else if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
-        turn_last(mux, client); /* any link will do for it again */
     }
     mux->schedule_wanted = true;
 }

@@ -92,10 +92,6 @@ void check_link_may_carry_a_request(const struct world *world, const struct conn
         sim_fail("a spoilt link is replaced", "link %llu carries on although: %s",
                  (unsigned long long)link->number, watch->spoilt);
     }
-    if (watch->awaited_count >= world->options.in_flight_max) {
-        sim_fail("never more requests in flight than allowed", "link %llu has %u already",
-                 (unsigned long long)link->number, watch->awaited_count);
-    }
     if (link->shut || link->told_end || link->told_failure) {
         sim_fail("nothing is sent on a link that has ended", "link %llu",
                  (unsigned long long)link->number);
@@ -134,24 +130,6 @@ void check_request_goes_out_whole(const struct world *world, const struct connec
         sim_fail("a request takes a link only when it is whole",
                  "link %llu carries %u.%u, which is not", (unsigned long long)link->number,
                  entry->client, entry->sequence);
-    }
-}
-
-void check_no_second_copy(const struct world *world, const struct ledger_entry *entry)
-{
-    (void)world;
-    if (entry->sendings_count == 0) {
-        return;
-    }
-    const struct sending *first = &entry->sendings[0];
-    if (entry->kind != 'G' || entry->sendings_count >= 2 || !first->link_had_answered ||
-        first->response_upto > first->response_from) {
-        sim_fail("never a second copy of a request that may have had an effect",
-                 "request %c%u.%u was sent %u times before; its first link had%s answered, %llu "
-                 "response bytes had come",
-                 entry->kind, entry->client, entry->sequence, entry->sendings_count,
-                 first->link_had_answered ? "" : " not",
-                 (unsigned long long)(first->response_upto - first->response_from));
     }
 }
 
@@ -210,29 +188,7 @@ void check_recovery_is_prompt(struct world *world)
     }
 }
 
-/* ---- promise 3 and 4: nobody waits for nothing ---- */
-
-static bool could_carry(const struct world *world, const struct connection *link)
-{
-    const struct link_watch *watch = &link->watch;
-    return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
-           (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && watch->awaited_count == 0 &&
-           watch->message_left == 0 &&
-           world->now_ns >= link->connected_at + world->options.delay_ns &&
-           world->now_ns >= link->connected_at + world->options.gap_ns &&
-           world->now_ns >= watch->last_byte_at + world->options.gap_ns;
-}
-
-void check_nobody_waits_for_a_free_link(const struct world *world)
-{
-    for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
-        if (could_carry(world, world->live[i]) && witness_somebody_waits(&world->witness)) {
-            sim_fail("nobody waits for a free link",
-                     "link %llu could carry a request, and one waits",
-                     (unsigned long long)world->live[i]->number);
-        }
-    }
-}
+/* ---- promise 3 ---- */
 
 void check_spoilt_links_are_given_up(const struct world *world)
 {
@@ -253,7 +209,7 @@ void check_memory_is_bounded(const struct world *world)
     const struct mux_counters *counters = mux_counters(world->mux);
     size_t message = options->settings.message_bytes_max + EDIT_GROWTH_MAX + MUX_SCRATCH_BYTES;
     size_t limit = options->memory_bytes_max + 4 * MUX_SCRATCH_BYTES + (size_t)2 * BUF_KEPT_MAX +
-                   (size_t)options->links_max * 4 * message +
+                   (size_t)options->links_max * (3 + options->in_flight_max) * message +
                    (size_t)(options->clients_max + REFUSED_MAX + 64) * CLIENT_BYTES +
                    (size_t)(world->witness.exchanges_open_max + 64) * EXCHANGE_BYTES;
     if (memory_core_bytes() > limit) {

@@ -20,7 +20,6 @@ void check_core(const struct world *world);
 /* After every turn of the engine. */
 void check_every_wish_was_announced(const struct world *world);
 void check_links_are_limited(const struct world *world);
-void check_nobody_waits_for_a_free_link(const struct world *world);
 void check_spoilt_links_are_given_up(const struct world *world);
 void check_memory_is_bounded(const struct world *world);
 
@@ -38,7 +37,6 @@ void check_request_goes_out_whole(const struct world *world, const struct connec
                                   const struct ledger_entry *entry);
 void check_link_may_carry_a_request(const struct world *world, const struct connection *link);
 void check_pacing(const struct world *world, const struct connection *link);
-void check_no_second_copy(const struct world *world, const struct ledger_entry *entry);
 
 /* At the end of a run. */
 void check_calm(const struct world *world);

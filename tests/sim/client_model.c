@@ -140,7 +140,7 @@ static char draw_kind(struct world *world)
     if (choose_percent(world->choice, world->swarm.clients.closes_percent)) {
         return 'C';
     }
-    return choose(world->choice, 2) == 0 ? 'G' : '!';
+    return "G!A"[choose(world->choice, 3)];
 }
 
 static void add_entry(struct client *client, char kind, struct span text, size_t size,

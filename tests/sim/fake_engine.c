@@ -14,6 +14,7 @@
 #include "checks.h"
 #include "fake_io.h"
 #include "memory.h"
+#include "turns.h"
 #include "world.h"
 
 /* ---- the changed list ---- */

@@ -14,7 +14,7 @@
 
 struct connection;
 
-enum { SENDINGS_MAX = 4 };
+enum { SENDINGS_MAX = 32 };
 
 enum outcome {
     OUTCOME_NONE,
@@ -33,7 +33,7 @@ struct sending {
     uint64_t response_from; /* stream offsets in link->up, interim responses included */
     uint64_t response_upto;
     bool response_whole;
-    bool link_had_answered; /* before this request went out */
+    bool unprocessed; /* it stood behind a response that announced the link's end */
     bool lost;              /* the link ended, or was given up, without the whole response */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "pipelines.h"
 #include "world.h"
 
 void link_watch_deinit(struct link_watch *watch)
@@ -59,18 +60,19 @@ static void begin_request(struct world *world, struct connection *link, struct s
     struct ledger_entry *entry = entry_of(world, link, text);
     check_request_goes_out_whole(world, link, entry);
     check_no_second_copy(world, entry);
+    check_link_has_room(world, link, entry);
     entry->sendings[entry->sendings_count++] = (struct sending){
         .link = link,
         .first_byte_at = world->now_ns,
         .response_from = link->up.read,
         .response_upto = link->up.read,
-        .link_had_answered = watch->answered > 0,
     };
     watch->sending = entry;
     watch->message_left = size;
     if (entry_expects_response(entry)) {
         if (watch->awaited_count == 0) {
             watch->incoming_at = link->up.read;
+            watch->head_since = world->now_ns;
         }
         assert(watch->awaited_count < WATCH_AWAITED_MAX);
         watch->awaited[watch->awaited_count++] = entry;
@@ -146,7 +148,10 @@ static void take_response(struct world *world, struct connection *link, size_t s
         return; /* interim: the response is still to come */
     }
     sending->response_whole = true;
-    watch->answered++;
+    watch->head_since = world->now_ns;
+    if (++watch->answered == TRUST_ANSWERS && watch->is_wary) {
+        world->wary = false;
+    }
     world->attempt_answered = true;
     world->attempts_failed = 0;
     watch->awaited_count--;
@@ -206,6 +211,26 @@ void link_watch_received(struct world *world, struct connection *link)
     }
     if (watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
         spoil(world, link, "bytes that nobody waits for");
+    }
+}
+
+void link_watch_up(const struct world *world, struct connection *link)
+{
+    link->watch.is_wary = world->wary;
+}
+
+void link_watch_lost(struct world *world, struct connection *link, enum mux_reason reason)
+{
+    struct link_watch *watch = &link->watch;
+    if (!world->modelled) {
+        return;
+    }
+    check_link_is_given_up_for_a_reason(world, link, reason);
+    world->wary = world->wary || watch->awaited_count > 0 ||
+                  (watch->message_left > 0 &&
+                   (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
+    for (uint32_t i = 0; i < watch->awaited_count; i++) {
+        sending_on(watch->awaited[i], link)->unprocessed = reason == REASON_RESPONSE_CLOSES;
     }
 }
 

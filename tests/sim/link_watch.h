@@ -17,11 +17,13 @@
 
 #include "base/span.h"
 
+#include "mux/reason.h"
+
 struct world;
 struct connection;
 struct ledger_entry;
 
-enum { WATCH_AWAITED_MAX = 64 };
+enum { WATCH_AWAITED_MAX = 64, TRUST_ANSWERS = 2 /* after which a wary link is trusted */ };
 
 struct link_watch {
     size_t message_left;          /* bytes to come of the request that is going out */
@@ -29,6 +31,8 @@ struct link_watch {
     struct ledger_entry
         *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
     uint32_t awaited_count;
+    uint64_t head_since;   /* since when the oldest of them is the oldest */
+    bool is_wary;          /* opened when one before it had ended with unanswered requests */
     uint64_t incoming_at;  /* stream offset where the response of the oldest begins */
     uint64_t answered;     /* whole responses */
     const char *spoilt;    /* why no further request may be sent; NULL: it may */
@@ -43,6 +47,10 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* The engine has read up to link->up.read. */
 void link_watch_received(struct world *world, struct connection *link);
+
+/* The core tells that the link is up, or that it is given up. */
+void link_watch_up(const struct world *world, struct connection *link);
+void link_watch_lost(struct world *world, struct connection *link, enum mux_reason reason);
 
 /* The link is over: what it still carried has ended without a response. */
 void link_watch_over(struct world *world, struct connection *link);

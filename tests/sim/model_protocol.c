@@ -51,6 +51,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         *request = (struct request){.expects_response = bytes.data[0] != '!',
                                     .resendable = bytes.data[0] == 'G',
                                     .closes = bytes.data[0] == 'C',
+                                    .alone = bytes.data[0] == 'A',
                                     .kind = bytes.data[0],
                                     .key = client << 32 | number_at(bytes, &at)};
     }

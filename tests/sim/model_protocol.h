@@ -7,6 +7,7 @@
  *     G   may be sent again if its link dies before a response byte
  *     !   expects no response
  *     C   ends the client's connection after its exchange
+ *     A   is alone on its link
  *     X   is no request at all (FRAME_INVALID)
  *     other   an ordinary request
  *

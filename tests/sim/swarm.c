@@ -153,6 +153,27 @@ static void draw_times(struct mux_options *options, struct choice *choice, bool 
     options->grace_ns = choose(choice, 4) == 0 ? 0 : PICK(choice, times_ns);
 }
 
+/* What happens to all at once. */
+static void draw_disasters(struct swarm *swarm, struct choice *choice)
+{
+    swarm->weather = (struct weather_habits){
+        .period_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns),
+        .trouble_percent = some(choice, 90),
+        .restart_percent = some(choice, 90),
+    };
+    swarm->memory_fails_every = choose(choice, 8) == 0 ? choose_between(choice, 2, 40) : 0;
+    swarm->drains_midway = choose(choice, 8) == 0;
+    swarm->stops_midway = choose(choice, 16) == 0;
+}
+
+/* How many requests a link carries at a time. */
+static void draw_links(struct mux_options *options, struct choice *choice)
+{
+    static const uint32_t depths[] = {1, 2, 3, 8};
+    bool in_lock_step = options->protocol->lock_step != NULL || options->gap_ns > 0;
+    options->in_flight_max = in_lock_step ? 1 : PICK(choice, depths);
+}
+
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)
 {
     memset(swarm, 0, sizeof *swarm);
@@ -165,15 +186,8 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
     draw_sizes(swarm, options, choice, calm);
     draw_times(options, choice, calm);
     swarm->midway_ns = PICK(choice, times_ns) / 2;
-    if (calm) {
-        return;
+    if (!calm) {
+        draw_disasters(swarm, choice);
     }
-    swarm->weather = (struct weather_habits){
-        .period_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns),
-        .trouble_percent = some(choice, 90),
-        .restart_percent = some(choice, 90),
-    };
-    swarm->memory_fails_every = choose(choice, 8) == 0 ? choose_between(choice, 2, 40) : 0;
-    swarm->drains_midway = choose(choice, 8) == 0;
-    swarm->stops_midway = choose(choice, 16) == 0;
+    draw_links(options, choice);
 }

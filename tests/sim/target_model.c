@@ -15,7 +15,7 @@
 #include "client_state.h"
 #include "world.h"
 
-enum { ANSWERS_MAX = 8 };
+enum { ANSWERS_MAX = 32 };
 
 #define LAZY_NS (5 * NS_PER_S)
 
@@ -123,6 +123,7 @@ void target_link_restart(struct world *world, struct target_link *target)
 static struct answer *add_answer(struct target_link *target, uint64_t at, struct span bytes)
 {
     if (target->answers_count == ANSWERS_MAX) {
+        target->lied = true;
         return NULL; /* it has said enough */
     }
     struct answer *answer = &target->answers[target->answers_count++];
@@ -160,10 +161,10 @@ static void answer_oversize(struct world *world, struct target_link *target, uin
                             bool endless)
 {
     size_t size = world->dialect.message_bytes_max + 10;
+    target->lied = true;
     if (size > 9000) {
         return; /* then it stays silent */
     }
-    target->lied = true;
     uint8_t *text = malloc(size), *bytes = malloc(size + 8);
     assert(text != NULL);
     assert(bytes != NULL);
@@ -224,6 +225,7 @@ static void answer(struct world *world, struct target_link *target, struct span 
     bool well = world->healed;
     uint64_t at = world->now_ns + (well ? 0 : choose(choice, habits->think_max_ns + 1));
     if (!well && choose_percent(choice, habits->silent_percent)) {
+        target->lied = true; /* in a pipeline, what it says next stands in the wrong place */
         return;
     }
     if (!well && choose_percent(choice, habits->garbage_percent)) {

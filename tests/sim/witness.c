@@ -8,6 +8,7 @@
 
 #include "client_model.h"
 #include "memory.h"
+#include "turns.h"
 #include "world.h"
 
 static const char *const kind_names[WITNESS_KINDS] = {
@@ -56,42 +57,6 @@ static struct seen_exchange *seen_exchange(struct witness *witness, uint64_t ser
     return &witness->exchanges[serial];
 }
 
-/* ---- turns ---- */
-
-static bool waits(const struct witness *witness, const struct seen_client *client)
-{
-    return client->open > 0 && !client->closed &&
-           witness->exchanges[client->head].phase == PHASE_WAITING;
-}
-
-/* Promise 4: nobody starves. While a client waits, each other client gets at most one turn. */
-static void check_turns_are_fair(const struct world *world, struct witness *witness, uint64_t taker)
-{
-    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
-         serial++) {
-        struct seen_client *client = &witness->clients[serial];
-        const struct connection *connection = client->connection;
-        /* With unsent responses it may be over its backlog, and has no turn. */
-        if (serial == taker || !waits(witness, client) || connection->owed) {
-            memset(client->turns_seen, 0, sizeof client->turns_seen);
-            continue;
-        }
-        if (++client->turns_seen[taker] > world->options.links_max * world->options.in_flight_max) {
-            sim_fail("nobody starves", "client #%llu waited while client #%llu had %u turns",
-                     (unsigned long long)serial, (unsigned long long)taker,
-                     client->turns_seen[taker]);
-        }
-    }
-}
-
-static void forget_turn(struct witness *witness, uint64_t taker)
-{
-    for (uint64_t serial = 1; serial < WITNESS_CLIENTS_MAX; serial++) {
-        uint32_t *turns = &witness->clients[serial].turns_seen[taker];
-        *turns -= *turns > 0;
-    }
-}
-
 static void owe(struct world *world, uint64_t serial)
 {
     const struct seen_client *client = seen_client(&world->witness, serial);
@@ -99,18 +64,6 @@ static void owe(struct world *world, uint64_t serial)
         client->connection->owed = true;
         client->connection->owed_since = world->now_ns;
     }
-}
-
-bool witness_somebody_waits(const struct witness *witness)
-{
-    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
-         serial++) {
-        const struct seen_client *client = &witness->clients[serial];
-        if (waits(witness, client) && !client->connection->owed) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- exchanges ---- */
@@ -182,6 +135,7 @@ static void on_ended(struct world *world, const struct mux_event *event)
     exchange = known_exchange(world, event, PHASE_WAITING, PHASE_TAKEN);
     exchange->phase = PHASE_ENDED;
     exchange->reason = event->reason;
+    exchange->orphaned = event->client == 0;
     witness->exchanges_open--;
     witness->ended[event->reason]++;
     struct seen_client *client = seen_client(witness, exchange->client);
@@ -199,17 +153,20 @@ static void on_taken(struct world *world, const struct mux_event *event)
 {
     struct seen_exchange *exchange = known_exchange(world, event, PHASE_WAITING, PHASE_WAITING);
     exchange->phase = PHASE_TAKEN;
-    if (event->client < WITNESS_CLIENTS_MAX) {
-        check_turns_are_fair(world, &world->witness, event->client);
-    }
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     link->taken_at = world->now_ns;
+    exchange->link = link;
+    turns_taken(world, event->client, exchange);
 }
 
 static void on_request(struct world *world, const struct mux_event *event)
 {
-    begin_exchange(world, event)->queued = true;
+    struct seen_exchange *exchange = begin_exchange(world, event);
+    exchange->queued = true;
+    if (world->dialect.protocol->edit != NULL) {
+        exchange->kind = (char)event->bytes.data[0];
+    }
     const struct seen_client *client = seen_client(&world->witness, event->client);
     if (world->modelled && client != NULL) {
         sim_client_request_seen(world, client->connection->client, event->exchange, event->bytes);
@@ -242,12 +199,21 @@ static void on_error_reply(struct world *world, const struct mux_event *event)
     }
 }
 
+static void on_link_up(struct world *world, const struct mux_event *event)
+{
+    struct connection *link = world_find(world, event->link_id);
+    assert(link != NULL);
+    link->was_up = true;
+    link_watch_up(world, link);
+}
+
 /* A link that was idle and that the core retires itself is no failed attempt. */
 static void on_link_lost(struct world *world, const struct mux_event *event)
 {
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     link->was_lost = true;
+    link_watch_lost(world, link, event->reason);
     if (event->reason != REASON_LINK_IDLE) {
         return;
     }
@@ -336,15 +302,13 @@ static void look(struct world *world, const struct mux_event *event)
         break;
     case MUX_RESENT:
         known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN)->phase = PHASE_WAITING;
-        if (event->client < WITNESS_CLIENTS_MAX) {
-            forget_turn(&world->witness, event->client);
-        }
+        turns_returned(world, event->client);
         break;
     case MUX_LINK_LOST:
         on_link_lost(world, event);
         break;
     case MUX_LINK_UP:
-        world_find(world, event->link_id)->was_up = true;
+        on_link_up(world, event);
         break;
     case MUX_LINK_CONNECTING:
     case MUX_LINK_FAILED:
@@ -384,9 +348,11 @@ void check_every_request_ends_in_time(const struct world *world)
         return;
     }
     /* Sent at the latest when it has waited its longest, and answered within the response time, which
-     * stands still while its client has to take what came before. */
-    uint64_t longest = time_after(options->wait_timeout_ns, options->response_timeout_ns);
-    longest = time_after(longest, options->write_timeout_ns);
+     * runs for one after the other and stands still while its client has to take what came before. */
+    uint64_t answered_ns = time_after(options->response_timeout_ns, options->write_timeout_ns);
+    uint64_t in_front =
+        options->in_flight_max > 1 ? 2 * options->in_flight_max : 1; /* interims too */
+    uint64_t longest = time_after(options->wait_timeout_ns, answered_ns * in_front);
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
     if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&

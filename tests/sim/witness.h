@@ -23,11 +23,14 @@ enum exchange_phase { PHASE_UNKNOWN, PHASE_WAITING, PHASE_TAKEN, PHASE_ENDED };
 struct seen_exchange {
     enum exchange_phase phase;
     bool queued;            /* a MUX_REQUEST was told */
+    bool orphaned;          /* its client had gone when it ended */
     bool replied;           /* a MUX_ERROR_REPLY was told */
     uint64_t client;        /* serial */
     enum mux_reason reason; /* of its end */
     uint64_t since;         /* asked at */
     uint32_t responses;
+    struct connection *link; /* borrows; while TAKEN */
+    char kind;               /* of the request, in protocol `model`; 0: not known */
 };
 
 struct seen_client {
@@ -59,9 +62,6 @@ struct witness {
 
 void witness_event(void *world, const struct mux_event *event);
 void witness_deinit(struct witness *witness);
-
-/* Whether a client that has taken its responses has a request that waits for a link. */
-bool witness_somebody_waits(const struct witness *witness);
 
 /* No exchange is older than its deadlines allow. */
 void check_every_request_ends_in_time(const struct world *world);

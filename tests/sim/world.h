@@ -68,6 +68,7 @@ struct world {
     uint64_t attempts;
     uint64_t stranded_since; /* a request waits and there is no link; TIME_NEVER: not so */
     bool attempt_answered;
+    bool wary; /* a link has ended with unanswered requests, and none has answered two since */
     mux_id stale[4]; /* connections that have ended, for late facts */
     uint32_t stale_count;
     bool resolved; /* the engine knows `resolved_count` addresses */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Several requests on one link; see pipelines.h. */
+#include "pipelines.h"
+
+#include "memory.h"
+#include "world.h"
+
+/* ---- room ---- */
+
+uint32_t link_room(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    return watch->is_wary && watch->answered < TRUST_ANSWERS ? 1 : world->options.in_flight_max;
+}
+
+void check_link_has_room(const struct world *world, const struct connection *link,
+                         const struct ledger_entry *entry)
+{
+    const struct link_watch *watch = &link->watch;
+    uint32_t count = watch->awaited_count;
+    if (count >= world->options.in_flight_max) {
+        sim_fail("never more requests in flight than allowed", "link %llu has %u already",
+                 (unsigned long long)link->number, count);
+    }
+    if (count >= link_room(world, link)) {
+        sim_fail("a link whose predecessor left requests unanswered carries one at a time",
+                 "link %llu has %u, and has answered %llu", (unsigned long long)link->number, count,
+                 (unsigned long long)watch->answered);
+    }
+    if (count > 0 && (entry->kind == 'A' || watch->awaited[count - 1]->kind == 'A')) {
+        sim_fail("what is alone is alone on its link", "link %llu carries %u.%u behind %u.%u",
+                 (unsigned long long)link->number, entry->client, entry->sequence,
+                 watch->awaited[count - 1]->client, watch->awaited[count - 1]->sequence);
+    }
+}
+
+/* ---- sending again ---- */
+
+void check_no_second_copy(const struct world *world, const struct ledger_entry *entry)
+{
+    (void)world;
+    uint32_t counted = 0;
+    for (uint32_t i = 0; i < entry->sendings_count; i++) {
+        const struct sending *before = &entry->sendings[i];
+        counted += !before->unprocessed;
+        if (entry->kind != 'G' || before->link->watch.answered == 0 || counted > 1 ||
+            before->response_upto > before->response_from) {
+            sim_fail("never a second copy of a request that may have had an effect",
+                     "request %c%u.%u was sent %u times before; its link %llu had%s answered, %llu "
+                     "response bytes had come",
+                     entry->kind, entry->client, entry->sequence, entry->sendings_count,
+                     (unsigned long long)before->link->number,
+                     before->link->watch.answered > 0 ? "" : " not",
+                     (unsigned long long)(before->response_upto - before->response_from));
+        }
+    }
+    if (entry->sendings_count == SENDINGS_MAX) {
+        sim_fail("a request is not sent again for ever", "request %u.%u was sent %u times",
+                 entry->client, entry->sequence, entry->sendings_count);
+    }
+}
+
+/* ---- giving up ---- */
+
+/* The oldest, for which alone the clock runs, has had its time. */
+static bool has_timed_out(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    if (watch->awaited_count == 0) {
+        return true; /* nothing of it could be written, or not all, until its time was over */
+    }
+    return world->now_ns - watch->head_since >= world->options.response_timeout_ns;
+}
+
+static bool reason_holds(const struct world *world, const struct connection *link,
+                         enum mux_reason reason)
+{
+    switch ((int)reason) {
+    case REASON_TARGET_ENDED:
+        return link->told_end;
+    case REASON_TARGET_RESET:
+        return link->told_failure;
+    case REASON_TARGET_STRAY:
+    case REASON_TARGET_MALFORMED:
+    case REASON_TARGET_TOO_LARGE:
+    case REASON_EARLY_RESPONSE:
+    case REASON_RESPONSE_CLOSES:
+        return link->watch.spoilt != NULL;
+    case REASON_RESPONSE_TIMEOUT:
+        return has_timed_out(world, link);
+    case REASON_HALF_REQUEST:
+        return link->watch.message_left > 0;
+    case REASON_MEMORY:
+        return memory_failed() > 0;
+    case REASON_SHUTDOWN:
+        return world->draining;
+    case REASON_LINK_IDLE:
+        return link->watch.awaited_count == 0;
+    default:
+        return false;
+    }
+}
+
+void check_link_is_given_up_for_a_reason(const struct world *world, const struct connection *link,
+                                         enum mux_reason reason)
+{
+    if (!reason_holds(world, link, reason)) {
+        sim_fail("a link is given up for a reason",
+                 "link %llu is given up for %s, which does not hold",
+                 (unsigned long long)link->number, reason_text(reason));
+    }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several requests on one link, as checks: how many there may be, what stands behind what, what is sent
+ * again, and for which reasons a link with all it carries is given up. Called by link_watch.c, whose
+ * account of the link they go by.
+ */
+#ifndef SIM_PIPELINES_H
+#define SIM_PIPELINES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mux/reason.h"
+
+struct world;
+struct connection;
+struct ledger_entry;
+
+/* Requests that the link may carry at a time, now. */
+uint32_t link_room(const struct world *world, const struct connection *link);
+
+/* At the first byte of a request on a link. */
+void check_link_has_room(const struct world *world, const struct connection *link,
+                         const struct ledger_entry *entry);
+void check_no_second_copy(const struct world *world, const struct ledger_entry *entry);
+
+/* When the core tells that a link is given up. */
+void check_link_is_given_up_for_a_reason(const struct world *world, const struct connection *link,
+                                         enum mux_reason reason);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose turn it is; see turns.h. */
+#include "turns.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "pipelines.h"
+#include "world.h"
+
+/* ---- who waits ---- */
+
+/* The link that has requests of the client; NULL: none has. */
+static const struct connection *link_of(const struct witness *witness, uint64_t serial)
+{
+    const struct seen_client *client = &witness->clients[serial];
+    for (uint64_t i = client->head; client->open > 0 && i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->client == serial && exchange->phase == PHASE_TAKEN &&
+            !exchange->link->was_lost) {
+            return exchange->link;
+        }
+    }
+    return NULL;
+}
+
+/* The oldest request of the client that has no link; NULL: it has none. */
+static const struct seen_exchange *next_of(const struct witness *witness, uint64_t serial)
+{
+    const struct seen_client *client = &witness->clients[serial];
+    for (uint64_t i = client->head; client->open > 0 && i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->client == serial && exchange->phase == PHASE_WAITING) {
+            return exchange;
+        }
+    }
+    return NULL;
+}
+
+/* Whether it surely has a turn. With unsent responses its client may be over its backlog; and what is not
+ * at the head may have failed already, and wait for its place in the order. */
+static bool has_a_turn(const struct world *world, const struct seen_exchange *next)
+{
+    const struct mux_options *options = &world->options;
+    const struct seen_client *client = &world->witness.clients[next->client];
+    uint64_t waited_ns = world->now_ns - next->since;
+    bool may_have_failed = waited_ns >= options->wait_timeout_ns ||
+                           waited_ns >= options->queue_timeout_ns || world->draining ||
+                           memory_failed() > 0;
+    return !client->closed && !client->connection->owed &&
+           (next == &world->witness.exchanges[client->head] || !may_have_failed);
+}
+
+/* ---- fairness ---- */
+
+static void check_own_link(const struct world *world, uint64_t taker,
+                           const struct seen_exchange *taken)
+{
+    const struct connection *link = link_of(&world->witness, taker);
+    if (link != NULL && link != taken->link) {
+        sim_fail("a client with requests in flight uses their link",
+                 "client #%llu has some on link %llu and takes link %llu",
+                 (unsigned long long)taker, (unsigned long long)link->number,
+                 (unsigned long long)taken->link->number);
+    }
+}
+
+/* While a client waits that has nothing in flight, each other client gets at most one turn. */
+static void check_turns_are_fair(const struct world *world, struct witness *witness, uint64_t taker)
+{
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        struct seen_client *client = &witness->clients[serial];
+        const struct seen_exchange *next = next_of(witness, serial);
+        if (serial == taker || next == NULL || !has_a_turn(world, next) ||
+            link_of(witness, serial) != NULL) {
+            memset(client->turns_seen, 0, sizeof client->turns_seen);
+            continue;
+        }
+        if (++client->turns_seen[taker] > 1) {
+            sim_fail("nobody starves", "client #%llu waited while client #%llu had %u turns",
+                     (unsigned long long)serial, (unsigned long long)taker,
+                     client->turns_seen[taker]);
+        }
+    }
+}
+
+void turns_taken(struct world *world, uint64_t taker, const struct seen_exchange *exchange)
+{
+    if (taker < WITNESS_CLIENTS_MAX) {
+        check_own_link(world, taker, exchange);
+        check_turns_are_fair(world, &world->witness, taker);
+    }
+}
+
+void turns_returned(struct world *world, uint64_t taker)
+{
+    for (uint64_t serial = 1; taker < WITNESS_CLIENTS_MAX && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        uint32_t *turns = &world->witness.clients[serial].turns_seen[taker];
+        *turns -= *turns > 0;
+    }
+}
+
+/* ---- nobody waits for nothing ---- */
+
+static bool could_carry(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    uint32_t count = watch->awaited_count;
+    return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
+           (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < link_room(world, link) &&
+           watch->message_left == 0 && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
+           world->now_ns >= link->connected_at + world->options.delay_ns &&
+           world->now_ns >= link->connected_at + world->options.gap_ns &&
+           world->now_ns >= watch->last_byte_at + world->options.gap_ns;
+}
+
+/* Who waits though `link` could carry its request; 0: nobody. Whoever must be alone may keep a link that
+ * is not empty from the others. */
+static uint64_t who_waits_for(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
+    uint64_t who = 0;
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        const struct seen_exchange *next = next_of(witness, serial);
+        const struct connection *own = link_of(witness, serial);
+        if (next == NULL) {
+            continue;
+        }
+        if (next->kind == 'A' && link->watch.awaited_count > 0) {
+            return 0;
+        }
+        if (has_a_turn(world, next) && (own == NULL || own == link)) {
+            who = serial;
+        }
+    }
+    return who;
+}
+
+void check_nobody_waits_for_a_free_link(const struct world *world)
+{
+    for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
+        uint64_t who =
+            could_carry(world, world->live[i]) ? who_waits_for(world, world->live[i]) : 0;
+        if (who != 0) {
+            sim_fail("nobody waits for a free link",
+                     "link %llu could carry a request, and client #%llu waits",
+                     (unsigned long long)world->live[i]->number, (unsigned long long)who);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promise 4 as checks: whose turn it is. A polite client waits for at most what is in flight plus one
+ * request of each other waiting client; a client with requests in flight uses their link and no other;
+ * and nobody waits for a link that could carry its request.
+ */
+#ifndef SIM_TURNS_H
+#define SIM_TURNS_H
+
+#include <stdint.h>
+
+struct world;
+struct seen_exchange;
+
+/* The core tells that a request of the client has taken a link, or comes back from it. */
+void turns_taken(struct world *world, uint64_t taker, const struct seen_exchange *exchange);
+void turns_returned(struct world *world, uint64_t taker);
+
+/* After every turn of the engine. */
+void check_nobody_waits_for_a_free_link(const struct world *world);
+
+#endif
