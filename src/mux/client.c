@@ -387,7 +387,7 @@ void client_expired(struct mux *mux, struct client *client)
     } else if (client->refused) {
         client_flush(mux, client, REASON_CLIENT_LIMIT);
     } else if (client->partial) {
-        client_refuse(mux, client, REASON_CLIENT_STALLED, 0);
+        client_refuse(mux, client, REASON_CLIENT_STALLED, request_partial_code(mux, client));
         client_settle(mux, client);
     } else {
         client_flush(mux, client, REASON_CLIENT_IDLE);

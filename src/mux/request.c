@@ -73,6 +73,20 @@ void client_refuse(struct mux *mux, struct client *client, enum mux_reason reaso
     }
 }
 
+uint16_t request_partial_code(const struct mux *mux, const struct client *client)
+{
+    if (client->unfinished) {
+        return 0;
+    }
+    struct framer framer = client->framer; /* which stays where it is */
+    struct frame frame = {0};
+    struct request request = {0};
+    struct span bytes = span_from(buf_view(&client->in), client->framed);
+    (void)mux->options.protocol->frame_request(&mux->options.settings, &framer, bytes, &frame,
+                                               &request);
+    return frame.code;
+}
+
 /* Drops the bytes at the front that no exchange needs any longer. */
 void requests_release(struct mux *mux, struct client *client)
 {

@@ -342,6 +342,8 @@ void client_set_partial(struct mux *mux, struct client *client, bool partial);
 void client_poison(struct mux *mux, struct client *client);
 /* An error reply in the place of what comes next from it, which then does not count any more. */
 void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason, uint16_t code);
+/* What the framer says of the first piece of a request that has not come whole: its `code`. */
+uint16_t request_partial_code(const struct mux *mux, const struct client *client);
 /* The exchange whose request is not whole yet, always its last; NULL: there is none. */
 struct exchange *client_unfinished(const struct client *client);
 /* Whether it holds a link with a request that is still to come. */

@@ -222,7 +222,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         *request = request_of(&head, body);
         status = enter_body(settings, framer, frame, body, &head);
     }
-    if (frame->code != HTTP_FINE && http_head_number(&head) == HTTP_HEAD) {
+    if (status != FRAME_PIECE && http_head_number(&head) == HTTP_HEAD) {
         frame->code |= HTTP_CODE_HEAD;
     }
     return status;

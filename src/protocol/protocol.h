@@ -71,7 +71,8 @@ struct frame {
     bool interim; /* a response that does not end its exchange (HTTP 1xx); valid with `ends` */
     uint8_t kind; /* the protocol's own: what sort of piece this is; handed to edit */
     uint16_t
-        code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE; handed to error_reply */
+        code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE, what is known of a request
+                      that is PARTIAL; handed to error_reply */
     uint32_t id; /* MATCH_BY_ID: the identifier in a response's first piece */
     /* The same on every piece of a response. */
     bool closes;        /* the link carries no other response behind it */

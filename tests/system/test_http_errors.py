@@ -257,6 +257,15 @@ def test_408_when_the_rest_of_a_request_does_not_come(target, mux, told, data):
     assert device.requests == []
 
 
+def test_408_of_a_head_request_has_no_body(target, mux, told):
+    device = target(BYTES, site(naming))
+    started = mux(device, "--client-timeout", "300ms", wire=BYTES, expect=["reason=client_timeout"])
+    answer = told(started, b"HEAD / HTTP/1.1\r\nHost: test\r\n")
+    assert status_of(answer) == 408
+    assert answer.endswith(b"\r\n\r\n")
+    assert device.requests == []
+
+
 CHUNKS = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"64\r\n%s\r\n" % (b"large" * 20)
 
