@@ -24,14 +24,8 @@ from lib.modbus import (
     write,
 )
 from lib.multiplexer import Watch
+from lib.settle import settle
 from lib.target import closing_on_request, in_turn, resetting_on_request, saying, silent
-
-
-def settle(started, connect):
-    """Until the multiplexer has read what was sent to it before: it is ready before the first of two more
-    clients is, and the second comes in a later turn."""
-    for _ in range(2):
-        started.wait_for_log(connect().name)
 
 
 # ---- what passes ----

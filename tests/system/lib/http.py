@@ -15,6 +15,17 @@ from .multiplexer import WITHIN, is_sanitized
 from .wire import Wire
 
 BYTES = Wire("http", lambda payload: payload, lambda data: (data, b"") if data else None, 1 << 30, None)
+
+
+def _cut_whole(data):
+    end = data.find(b"\r\n\r\n")
+    length = re.search(rb"content-length: *(\d+)", data[:end], re.IGNORECASE)
+    size = end + 4 + (int(length[1]) if length else 0)
+    return None if end < 0 or len(data) < size else (data[:size], data[size:])
+
+
+# As a wire whose payload is a whole message, head and all; a body has its length announced.
+WHOLE = Wire("http", bytes, _cut_whole, 1 << 30, None)
 PIECE = 1 << 16
 GROWTH_MAX = 4 << 20
 
@@ -126,6 +137,11 @@ def naming(one):
     """Each path has a body of its own; what was uploaded is its length."""
     size = sum(len(piece) for piece in one.body())
     one.answer(b"" if one.method == "HEAD" else page(one.path) if one.method == "GET" else b"%d" % size)
+
+
+def path_of(message):
+    """Of a whole request."""
+    return message.split(b" ", 2)[1].decode()
 
 
 def connect(mux):

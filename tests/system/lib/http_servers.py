@@ -37,6 +37,7 @@ http {{
     scgi_temp_path {prefix}/scgi;
     server {{
         listen {address};
+        keepalive_requests {keepalive_requests};
         root {prefix}/site;
         client_max_body_size 0;
         location = /chunked {{ ssi on; ssi_types *; }}
@@ -108,7 +109,7 @@ class Nginx:
     """nginx in the foreground, with all its files below `prefix`. It gets its socket from us, so that the
     kernel chooses the port."""
 
-    def __init__(self, prefix):
+    def __init__(self, prefix, keepalive_requests=1000):
         self.prefix = prefix
         self.site = prefix / "site"
         self.site.mkdir(parents=True)
@@ -119,7 +120,8 @@ class Nginx:
             self.address = "127.0.0.1:%d" % listener.getsockname()[1]
             configuration = prefix / "nginx.conf"
             user = "user root;" if os.geteuid() == 0 else ""  # who may read the files of the test
-            configuration.write_text(NGINX.format(prefix=prefix, address=self.address, user=user))
+            values = {"address": self.address, "user": user, "keepalive_requests": keepalive_requests}
+            configuration.write_text(NGINX.format(prefix=prefix, **values))
             self.process = subprocess.Popen(
                 ["/usr/sbin/nginx", "-p", str(prefix), "-c", str(configuration)],
                 stdin=subprocess.DEVNULL,

@@ -100,6 +100,7 @@ class Device:
         self.late_behind = False  # or right behind it
         self.reversed_by = 1  # answers so many requests at a time, the last one first
         self.idle_close = None  # seconds of silence after which the connection is closed
+        self.patience = None  # seconds after which those that wait for it are answered though they are fewer
         self.answers = None  # how many, before the behaviour is over
         self.waits = False  # for the test to say so, before each answer
         self.asleep = threading.Event()  # while set, nothing is answered
@@ -113,9 +114,13 @@ class Device:
         held, count = [], 0
         while count != self.answers:
             try:
-                request = connection.receive(self.idle_close)
+                request = connection.receive(self.patience if held and self.patience else self.idle_close)
             except queue.Empty:
-                return
+                if not held:
+                    return
+                connection.send_raw(b"".join(reversed(held)))
+                held = []
+                continue
             if self._is_ignored(connection, connection.requests[-1].at):
                 self.ignored.append(request)
                 if self.hangs_up:
