@@ -138,6 +138,7 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
     }
     if (link != NULL) {
         link_touch(mux, link);
+        mux->schedule_wanted = mux->schedule_wanted || frame->ends; /* others may go behind it */
     }
     return true;
 }

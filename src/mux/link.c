@@ -451,7 +451,9 @@ void link_expired(struct mux *mux, struct link *link)
         mux->schedule_wanted = true;
         break;
     case LINK_UP:
-        up_expired(mux, link);
+        do { /* what was sent at the same time ends at the same time */
+            up_expired(mux, link);
+        } while (link->state == LINK_UP && up_deadline(mux, link) <= mux->now_ns);
         break;
     case LINK_RETIRING:
         link->abort =

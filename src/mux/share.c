@@ -88,7 +88,8 @@ static bool may_join(const struct mux *mux, const struct exchange *leader)
         return leader->effects_ended == mux->effects_ended;
     }
     assert(leader->state == EXCHANGE_WAITING);
-    return leader->client->next == leader && list_is_linked(&leader->client->turn);
+    const struct client *client = leader->client;
+    return client->next == leader && list_is_linked(&client->turn) && !client->bound;
 }
 
 static void join(struct exchange *exchange, struct exchange *leader)

@@ -325,6 +325,18 @@ def test_others_are_answered_while_one_waits(modbus):
     assert len(device.connections) == 1
 
 
+def test_requests_that_were_sent_together_time_out_together(modbus):
+    quiet = Device()
+    quiet.asleep.set()
+    device, _, connect = modbus(quiet, "--in-flight", "4", "--timeout", "300ms", expect=[told("timeout")])
+    one = connect()
+    one.send(read(7, 1), read(8, 2))
+    assert sorted(one.receive() for _ in range(2)) == [exception(7, NO_ANSWER), exception(8, NO_ANSWER)]
+    quiet.asleep.clear()
+    assert one.ask(read(9, 3)) == values(9, register(3))
+    assert len(device.connections) == 1
+
+
 # ---- fairness ----
 
 
