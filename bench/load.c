@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load generator: many clients of an echo, each in lock-step. A client sends one line, which
- * carries its number and a sequence number, waits for the answer, compares every byte, sends the
- * next.
+ * The load generator: many clients of an echo. A client sends lines, each with its number and a
+ * sequence number, and compares every byte of the answers. It is in lock-step, or sends --depth
+ * lines ahead of their answers.
  *
  *     bench-load HOST:PORT --clients 64 --seconds 3          measures requests, latency, CPU time
  *     bench-load HOST:PORT --clients 10000 --idle            opens connections and holds them
@@ -42,6 +42,7 @@ struct options {
     double seconds;
     uint64_t requests; /* in all; 0: no limit but the time */
     uint32_t size;     /* of a message */
+    uint32_t depth;    /* requests of a client ahead of its answers */
     bool idle;
     pid_t watched; /* 0: none */
 };
@@ -49,11 +50,17 @@ struct options {
 struct client {
     int fd; /* -1: broken */
     uint32_t number;
-    uint32_t sequence;
-    size_t received;  /* of the answer to the message in flight */
-    uint64_t sent_ns; /* 0: nothing in flight */
-    char *message;    /* owns; also what the answer must be */
+    uint32_t sequence; /* of the last request sent */
+    uint32_t answered; /* of the last answer that was whole */
+    size_t received;   /* of the answer behind it */
+    uint64_t *sent_ns; /* owns; of the requests in flight, by sequence modulo --depth */
+    char *message;     /* owns; a request to send, or what the next answer must be */
 };
+
+static uint32_t in_flight_of(const struct client *client)
+{
+    return client->sequence - client->answered;
+}
 
 /* ---- latencies ---- */
 
@@ -121,31 +128,28 @@ static void break_client(struct run *run, struct client *client)
     if (client->fd < 0) {
         return;
     }
-    if (client->sent_ns != 0) {
-        client->sent_ns = 0;
-        run->in_flight--;
-    }
+    run->in_flight -= in_flight_of(client);
+    client->answered = client->sequence;
     close(client->fd);
     client->fd = -1;
     run->errors++;
 }
 
-static void write_message(const struct run *run, struct client *client)
+static void write_message(const struct run *run, struct client *client, uint32_t sequence)
 {
     uint32_t size = run->options->size;
-    int used = snprintf(client->message, size, "client %06u request %010u ", client->number,
-                        client->sequence);
+    int used =
+        snprintf(client->message, size, "client %06u request %010u ", client->number, sequence);
     memset(client->message + used, 'x', size - (size_t)used);
     client->message[size - 1] = '\n';
 }
 
-/* A message is far smaller than a socket buffer, so that a short send means trouble. */
+/* Messages are far smaller than a socket buffer, so that a short send means trouble. */
 static void send_request(struct run *run, struct client *client, uint64_t now)
 {
     client->sequence++;
-    client->received = 0;
-    client->sent_ns = now;
-    write_message(run, client);
+    client->sent_ns[client->sequence % run->options->depth] = now;
+    write_message(run, client, client->sequence);
     run->started++;
     run->in_flight++;
     ssize_t sent = send(client->fd, client->message, run->options->size, 0);
@@ -154,48 +158,67 @@ static void send_request(struct run *run, struct client *client, uint64_t now)
     }
 }
 
-static void expect_bytes(const struct run *run, const struct client *client, const char *bytes,
-                         size_t size)
+/* As many as --depth allows. */
+static void send_requests(struct run *run, struct client *client, uint64_t now)
 {
-    if (client->sent_ns != 0 && client->received + size <= run->options->size &&
-        memcmp(client->message + client->received, bytes, size) == 0) {
-        return;
+    while (client->fd >= 0 && in_flight_of(client) < run->options->depth && now < run->end_ns &&
+           run->started < run->requests_max) {
+        send_request(run, client, now);
     }
+}
+
+static _Noreturn void wrong_answer(const struct client *client, const char *bytes, size_t size)
+{
     fprintf(stderr, "client %u got a wrong answer to request %u: %.*s\n", client->number,
-            client->sequence, (int)size, bytes);
+            client->answered + 1, (int)size, bytes);
     exit(1);
 }
 
-/* True when the answer is whole. */
-static bool receive_answer(struct run *run, struct client *client)
+static void take_answer(struct run *run, struct client *client, uint64_t now)
 {
-    char bytes[MESSAGE_MAX_BYTES + 1];
-    ssize_t size = recv(client->fd, bytes, sizeof bytes, 0);
-    if (size < 0 && errno == EAGAIN) {
-        return false;
+    client->answered++;
+    client->received = 0;
+    histogram_add(&run->latency, now - client->sent_ns[client->answered % run->options->depth]);
+    run->in_flight--;
+    run->answered++;
+}
+
+/* Compares what has come with the answers that are due. */
+static void take_bytes(struct run *run, struct client *client, const char *bytes, size_t size)
+{
+    uint64_t now = now_ns();
+    while (size > 0) {
+        if (in_flight_of(client) == 0) {
+            wrong_answer(client, bytes, size);
+        }
+        write_message(run, client, client->answered + 1);
+        size_t left = run->options->size - client->received;
+        size_t part = size < left ? size : left;
+        if (memcmp(client->message + client->received, bytes, part) != 0) {
+            wrong_answer(client, bytes, part);
+        }
+        bytes += part;
+        size -= part;
+        client->received += part;
+        if (part == left) {
+            take_answer(run, client, now);
+        }
     }
-    if (size <= 0) {
-        break_client(run, client);
-        return false;
-    }
-    expect_bytes(run, client, bytes, (size_t)size);
-    client->received += (size_t)size;
-    return client->received == run->options->size;
 }
 
 static void handle(struct run *run, struct client *client)
 {
-    if (client->fd < 0 || !receive_answer(run, client)) {
-        return;
+    static char bytes[64 * 1024];
+    ssize_t size = sizeof bytes;
+    while (client->fd >= 0 && size == sizeof bytes) {
+        size = recv(client->fd, bytes, sizeof bytes, 0);
+        if (size > 0) {
+            take_bytes(run, client, bytes, (size_t)size);
+        } else if (size == 0 || errno != EAGAIN) {
+            break_client(run, client);
+        }
     }
-    uint64_t now = now_ns();
-    histogram_add(&run->latency, now - client->sent_ns);
-    client->sent_ns = 0;
-    run->in_flight--;
-    run->answered++;
-    if (now < run->end_ns && run->started < run->requests_max) {
-        send_request(run, client, now);
-    }
+    send_requests(run, client, now_ns());
 }
 
 /* Until every request is answered. */
@@ -203,7 +226,11 @@ static void exchange_all(struct run *run)
 {
     uint64_t now = now_ns();
     for (uint32_t i = 0; i < run->options->clients && run->started < run->requests_max; i++) {
-        send_request(run, &run->clients[i], now_ns());
+        if (run->options->idle) {
+            send_request(run, &run->clients[i], now_ns());
+        } else {
+            send_requests(run, &run->clients[i], now_ns());
+        }
     }
     uint64_t give_up = run->end_ns > now ? run->end_ns : now;
     give_up += LINGER_SECONDS * ns_per_second;
@@ -223,12 +250,14 @@ static void connect_clients(struct run *run)
     run->epoll = epoll_create1(EPOLL_CLOEXEC);
     run->clients = calloc(options->clients, sizeof *run->clients);
     char *messages = malloc((size_t)options->clients * options->size);
-    if (run->epoll < 0 || run->clients == NULL || messages == NULL) {
+    uint64_t *times = calloc((size_t)options->clients * options->depth, sizeof *times);
+    if (run->epoll < 0 || run->clients == NULL || messages == NULL || times == NULL) {
         die("start");
     }
     for (uint32_t i = 0; i < options->clients; i++) {
         run->clients[i] = (struct client){.fd = connect_from(&options->target, i), .number = i};
         run->clients[i].message = messages + (size_t)i * options->size;
+        run->clients[i].sent_ns = times + (size_t)i * options->depth;
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
                                     .data.ptr = &run->clients[i]};
         if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, run->clients[i].fd, &event) < 0) {
@@ -308,6 +337,7 @@ static _Noreturn void usage(int status)
         "  --seconds S    start requests for so long (3)\n"
         "  --requests N   start at most N requests in all\n"
         "  --size N       bytes of a message (64)\n"
+        "  --depth N      requests of a client ahead of their answers (1)\n"
         "  --watch PID    measure the CPU time of this process\n"
         "  --idle         do --requests requests (none unless given), say 'ready', and hold the\n"
         "                 connections until a byte comes on stdin\n"
@@ -328,11 +358,15 @@ static uint32_t parse_number(const char *text, uint32_t minimum, uint32_t maximu
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"clients", required_argument, NULL, 'c'},  {"seconds", required_argument, NULL, 's'},
-        {"requests", required_argument, NULL, 'r'}, {"size", required_argument, NULL, 'b'},
-        {"watch", required_argument, NULL, 'w'},    {"idle", no_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},           {0}};
+    static const struct option names[] = {{"clients", required_argument, NULL, 'c'},
+                                          {"seconds", required_argument, NULL, 's'},
+                                          {"requests", required_argument, NULL, 'r'},
+                                          {"size", required_argument, NULL, 'b'},
+                                          {"depth", required_argument, NULL, 'd'},
+                                          {"watch", required_argument, NULL, 'w'},
+                                          {"idle", no_argument, NULL, 'i'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "", names, NULL)) >= 0) {
         switch (letter) {
@@ -347,6 +381,9 @@ static void parse_options(int argc, char **argv, struct options *options)
             break;
         case 'b':
             options->size = parse_number(optarg, MESSAGE_MIN_BYTES, MESSAGE_MAX_BYTES);
+            break;
+        case 'd':
+            options->depth = parse_number(optarg, 1, 10000);
             break;
         case 'w':
             options->watched = (pid_t)parse_number(optarg, 1, INT32_MAX);
@@ -368,7 +405,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-    static struct options options = {.clients = 1, .seconds = 3, .size = 64};
+    static struct options options = {.clients = 1, .seconds = 3, .size = 64, .depth = 1};
     parse_options(argc, argv, &options);
     static struct run run;
     run.options = &options;
