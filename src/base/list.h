@@ -72,6 +72,17 @@ static inline void list_drop(struct list *node)
 }
 
 /* The first node, or NULL when the list is empty. */
+/* Moves all nodes of a list to an empty one, in their order. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (from->next != from) {
+        *to = *from;
+        to->next->prev = to;
+        to->prev->next = to;
+        list_init(from);
+    }
+}
+
 static inline struct list *list_first(const struct list *head)
 {
     return list_is_empty(head) ? NULL : head->next;

@@ -318,13 +318,16 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
 
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 {
+    bool ends =
+        exchange->whole && written >= exchange->out_end && !exchange->request.expects_response;
     if (exchange->sent_ns == TIME_NEVER && written > exchange->out_begin) {
         exchange->sent_ns = mux->now_ns;
         if (!exchange->request.resendable) {
-            exchange_release_bytes(mux, exchange);
+            exchange_release_bytes(
+                mux, exchange); /* without memory its client goes, and it too if half sent */
         }
     }
-    if (!exchange->whole || written < exchange->out_end || exchange->request.expects_response) {
+    if (!ends) {
         return;
     }
     struct client *client = exchange->client;
@@ -418,7 +421,9 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
 {
     struct link *link = exchange->link;
     if (exchange->sent_ns == TIME_NEVER) {
-        link_unsend(mux, link, exchange);
+        if (link->state == LINK_UP) {
+            link_unsend(mux, link, exchange);
+        }
         mux->counters.dropped++;
         exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
         return;

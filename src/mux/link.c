@@ -179,6 +179,9 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
         exchange->resent = exchange->resent || !unprocessed;
         exchange_return(mux, exchange);
     } else {
+        if (!unsent) {
+            share_break(mux, exchange, again, unprocessed);
+        }
         exchange_fail(mux, exchange, REASON_LINK_BROKEN);
     }
 }
@@ -407,15 +410,18 @@ void link_probed(struct mux *mux, struct link *link)
  * no more on this link; by order, position on the link is lost. */
 static void response_expired(struct mux *mux, struct link *link, struct exchange *exchange)
 {
+    bool half = !exchange->whole || link->written < exchange->out_end;
     mux->counters.timeouts++;
     link->timeouts++;
     if (exchange->has_id) {
         ids_retire(&link->ids, exchange->id);
         exchange->has_id = false;
     }
-    share_expire(mux, exchange);
+    if (!half) {
+        share_expire(mux, exchange);
+    }
     exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
-    if (!mux->by_id || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
+    if (!mux->by_id || half || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
         mux->is_wary = true; /* it is not on the link any more, and was not answered */
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
     }

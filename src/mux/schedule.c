@@ -174,6 +174,10 @@ static void bind_to(struct client *client, struct link *link)
 static bool give_turn(struct mux *mux)
 {
     struct client *client = LIST_ENTRY(list_front(&mux->turns), struct client, turn);
+    if (waiting_is_over(mux, client->next)) {
+        exchange_fail(mux, client->next, REASON_WAIT_TIMEOUT);
+        return true;
+    }
     bool has_link = client->on_link > 0;
     struct link *link = has_link ? &mux->links[client->link_slot] : emptiest_link(mux);
     if (link == NULL) {

@@ -17,7 +17,8 @@
  *
  * A leader that waits is joined only if it is its client's next and that client stands in the turns: it will
  * be taken before the one that joins would be. A joiner's deadline is its own: when its leader's response
- * does not come in time, only those who have waited as long end with it.
+ * does not come in time, only those who have waited as long end with it. Nor is a link that breaks asked again
+ * for each of them: what was sent for the leader was sent for all.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -92,13 +93,6 @@ static bool may_join(const struct mux *mux, const struct exchange *leader)
     return client->next == leader && list_is_linked(&client->turn) && !client->bound;
 }
 
-static void join(struct exchange *exchange, struct exchange *leader)
-{
-    exchange->state = EXCHANGE_JOINED;
-    exchange->leader = leader;
-    list_push_back(&leader->joiners, &exchange->node);
-}
-
 bool share_join(struct mux *mux, struct exchange *exchange)
 {
     if (mux->leaders == NULL) {
@@ -112,11 +106,15 @@ bool share_join(struct mux *mux, struct exchange *exchange)
         return false;
     }
     struct exchange *leader = find_leader(mux, exchange->request.key);
-    if (leader == NULL || !may_join(mux, leader)) {
+    const struct client *client = exchange->client;
+    bool is_behind =
+        client->joined >= JOINED_MAX || buf_size(&client->out) > mux->options.backlog_bytes_max;
+    if (leader == NULL || is_behind || !may_join(mux, leader)) {
         lead(mux, exchange);
         return false;
     }
-    join(exchange, leader);
+    exchange->state = EXCHANGE_JOINED;
+    list_push_back(&leader->joiners, &exchange->node);
     exchange->client->joined++;
     mux->counters.coalesced++;
     observe(mux, (struct mux_event){.kind = MUX_JOINED,
@@ -153,15 +151,29 @@ static void answer(struct mux *mux, const struct link *link, struct exchange *ex
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
                     struct span piece)
 {
-    struct list joiners; /* the leader may go while they are answered */
+    struct list
+        joiners; /* the leader, and the link with the piece, may go while they are answered */
     list_init(&joiners);
-    while (!list_is_empty(&leader->joiners)) {
-        struct list *node = list_front(&leader->joiners);
-        list_remove(node);
-        list_push_back(&joiners, node);
-    }
+    list_move_all(&joiners, &leader->joiners);
     while (!list_is_empty(&joiners)) {
-        answer(mux, link, LIST_ENTRY(list_front(&joiners), struct exchange, node), kind, piece);
+        struct exchange *joiner = LIST_ENTRY(list_front(&joiners), struct exchange, node);
+        if (link->state == LINK_UP) {
+            answer(mux, link, joiner, kind, piece);
+        } else {
+            exchange_fail(mux, joiner, REASON_LINK_BROKEN);
+        }
+    }
+}
+
+void share_break(struct mux *mux, struct exchange *leader, bool again, bool unprocessed)
+{
+    for (struct list *node = list_first(&leader->joiners); again && node != NULL;
+         node = list_next(&leader->joiners, node)) {
+        LIST_ENTRY(node, struct exchange, node)->resent = !unprocessed;
+    }
+    while (!again && !list_is_empty(&leader->joiners)) {
+        exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node),
+                      REASON_LINK_BROKEN);
     }
 }
 
@@ -190,11 +202,7 @@ void share_end(struct mux *mux, struct exchange *exchange)
     }
     struct exchange *heir = LIST_ENTRY(list_front(&exchange->joiners), struct exchange, node);
     share_leave(heir);
-    while (!list_is_empty(&exchange->joiners)) {
-        struct exchange *joiner = LIST_ENTRY(list_front(&exchange->joiners), struct exchange, node);
-        list_remove(&joiner->node);
-        join(joiner, heir);
-    }
+    list_move_all(&heir->joiners, &exchange->joiners);
     lead(mux, heir);
     waiting_return(mux, heir);
 }

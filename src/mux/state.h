@@ -44,7 +44,9 @@ enum {
     ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
     CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
     CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
-    TRUST_RESPONSES = 2,              /* of a link whose predecessor left requests unanswered */
+    JOINED_MAX =
+        64, /* of one client at a time: what it is given at once is no more than its backlog */
+    TRUST_RESPONSES = 2, /* of a link whose predecessor left requests unanswered */
     TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
 };
 
@@ -188,7 +190,6 @@ struct exchange {
     struct list joiners;     /* head; in order of arrival */
     struct client *client;   /* NULL: an orphan */
     struct link *link;       /* while TAKEN */
-    struct exchange *leader; /* while JOINED */
     uint64_t serial;
     uint64_t arrived_ns;
     uint64_t arrived_outage_ns;  /* the outage clock then */
@@ -389,6 +390,9 @@ void share_close(struct exchange *exchange);
 /* The whole response of the leader, for all who have joined it. */
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
                     struct span piece);
+/* Its link broke after it was sent. `again`: it might be sent once more, and so may theirs; else they end
+ * with it. `unprocessed`: without that counting. */
+void share_break(struct mux *mux, struct exchange *leader, bool again, bool unprocessed);
 /* It did not come in time; who has waited as long ends with the leader. */
 void share_expire(struct mux *mux, struct exchange *leader);
 /* The exchange leaves where it stood, for good; who has joined it goes on without it. */

@@ -46,6 +46,11 @@ void waiting_leave(struct mux *mux, struct exchange *exchange)
 static void insert(struct mux *mux, struct exchange *exchange)
 {
     struct list *position = mux->waiting.next;
+    struct list *last = list_last(&mux->waiting);
+    if (last != NULL &&
+        LIST_ENTRY(last, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
+        position = &mux->waiting; /* one that had joined may be the youngest */
+    }
     while (position != &mux->waiting &&
            LIST_ENTRY(position, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
         position = position->next;
