@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The core played by hand: two protocols of lines, and an engine that grants wishes; see mux_play.h. */
 #include "mux_play.h"
 
 #include <stdio.h>
