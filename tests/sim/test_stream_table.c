@@ -147,6 +147,26 @@ static void test_one_way_request_streams__it_ends_when_it_is_sent(void **state)
     scene_end(&scene);
 }
 
+static void test_request_fills_its_backlog__what_came_behind_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.backlog_bytes_max = scene->world->options.request_buffer_bytes = 100;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    char text[1000] = "N1.1.:\n";
+    for (size_t i = 0; i < 50; i++) {
+        memcpy(text + 7 + i * 14, "+10\nabcdefghij", 14);
+    }
+    memcpy(text + 7 + (size_t)50 * 14, ".\n", 3);
+    client_says(scene, ann, text); /* all at once, and then no more */
+    assert_string_equal(target_hears(scene) + 1, text);
+    target_says(scene, "<thanks\n");
+    assert_string_equal(client_hears(scene, ann), "=thanks\n");
+    scene_end(&scene);
+}
+
 static void test_target_takes_nothing__the_uploader_is_not_read_and_goes_on(void **state)
 {
     (void)state;
@@ -615,6 +635,7 @@ int main(int argc, char **argv)
         TEST(request_gathers__it_holds_nothing_until_enough_of_it_is_there),
         TEST(eager_request__it_takes_the_link_with_its_head),
         TEST(one_way_request_streams__it_ends_when_it_is_sent),
+        TEST(request_fills_its_backlog__what_came_behind_is_not_forgotten),
         TEST(target_takes_nothing__the_uploader_is_not_read_and_goes_on),
         TEST(large_bodies_pass_in_bounded_memory),
         TEST(uploader_stalls_while_it_holds_the_link__error_reply_and_link_replaced),
