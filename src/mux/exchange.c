@@ -282,6 +282,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     mux->counters.requests_taken++;
     report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
            mux->now_ns - exchange->arrived_ns);
+    exchange->streams = !exchange->whole;
     if (!exchange->whole) {
         client->since_ns = mux->now_ns; /* from now on it holds up others: --write-timeout */
         client->taken = 0;

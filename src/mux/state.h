@@ -179,6 +179,7 @@ struct exchange {
     enum mux_reason reason; /* why it FAILED */
     bool holds_bytes;       /* its bytes in client->in may still be needed */
     bool whole;             /* its request is framed to the end */
+    bool streams;           /* it took a link before it was whole */
     bool responding;        /* a byte of its response has come */
     bool delivered;         /* a piece of its final response went to the client */
     bool until_end;         /* its response is complete when the link ends */

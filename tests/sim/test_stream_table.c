@@ -540,6 +540,24 @@ static void test_response_falls_silent__timeout_cuts_it_off(void **state)
     scene_end(&scene);
 }
 
+static void test_upload_lasts_longer_than_timeout__only_silence_counts(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.response_timeout_ns = SECONDS(5);
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = uploader_connects(scene);
+    time_passes(scene, SECONDS(4));
+    client_says(scene, ann, "klmno");
+    time_passes(scene, SECONDS(4));
+    client_says(scene, ann, "pqrstuvwxyzabcd.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<thanks\n");
+    assert_string_equal(client_hears(scene, ann), "=thanks\n");
+    scene_end(&scene);
+}
+
 static void test_response_comes_before_the_request_is_whole__delivered_and_both_end(void **state)
 {
     (void)state;
@@ -657,6 +675,7 @@ int main(int argc, char **argv)
         TEST(old_client__its_response_ends_with_its_connection_and_the_link_stays),
         TEST(old_clients_response_is_cut_off__it_sees_a_reset),
         TEST(response_falls_silent__timeout_cuts_it_off),
+        TEST(upload_lasts_longer_than_timeout__only_silence_counts),
         TEST(response_comes_before_the_request_is_whole__delivered_and_both_end),
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
