@@ -396,6 +396,27 @@ test_link_breaks_before_a_byte_of_an_upload_was_written__it_is_sent_on_the_next(
     scene_end(&scene);
 }
 
+static void
+test_link_breaks_before_an_upload_was_written__the_client_may_stall_as_before(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.client_timeout_ns = SECONDS(2);
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    newest_link(scene)->down.style.capacity = 0;
+    client_says(scene, ann, "N1.1.:\n+30\nabcdefghij"); /* on the link: --write-timeout */
+    time_passes(scene, SECONDS(3));
+    assert_string_equal(client_hears(scene, ann), "");
+    scene->world->network.modes[0] = ADDRESS_HANGS;
+    target_resets(scene); /* waiting again: --client-timeout, which is over */
+    assert_int_equal(counters(scene)->returned, 1);
+    time_passes(scene, MS(1));
+    assert_string_equal(client_hears(scene, ann), "E client_timeout 1.1\n");
+    scene_end(&scene);
+}
+
 /* ---- responses ---- */
 
 static void test_response_streams__its_client_gets_it_as_it_comes(void **state)
@@ -666,6 +687,7 @@ int main(int argc, char **argv)
         TEST(body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it),
         TEST(link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded),
         TEST(link_breaks_before_a_byte_of_an_upload_was_written__it_is_sent_on_the_next),
+        TEST(link_breaks_before_an_upload_was_written__the_client_may_stall_as_before),
         TEST(response_streams__its_client_gets_it_as_it_comes),
         TEST(client_stops_reading_a_response__the_link_is_not_read_and_goes_on),
         TEST(response_is_cut_off__its_client_is_closed_and_gets_no_second),
