@@ -285,6 +285,25 @@ static void test_client_stalls_while_its_request_gathers__client_timeout_ends_it
     scene_end(&scene);
 }
 
+static void test_request_that_gathers_is_dropped__it_does_not_end_as_if_answered(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.:\n+3\na");
+    client_says(scene, bob, "N2.1.:\n+3\na");
+    client_half_closes(scene, ann);
+    assert_true(client_is_closed(scene, ann));
+    assert_int_equal(counters(scene)->ended[REASON_CLIENT_ENDED], 1);
+    fake_engine_drain(scene->world);
+    scene_settle(scene);
+    assert_true(client_is_closed(scene, bob));
+    assert_int_equal(counters(scene)->ended[REASON_SHUTDOWN], 1);
+    assert_int_equal(counters(scene)->dropped, 2);
+    scene_end(&scene);
+}
+
 static void test_uploader_ends_while_it_holds_the_link__both_end(void **state)
 {
     (void)state;
@@ -680,6 +699,7 @@ int main(int argc, char **argv)
         TEST(uploader_stalls_while_it_holds_the_link__error_reply_and_link_replaced),
         TEST(uploader_that_brings_enough_in_time_goes_on),
         TEST(client_stalls_while_its_request_gathers__client_timeout_ends_it),
+        TEST(request_that_gathers_is_dropped__it_does_not_end_as_if_answered),
         TEST(uploader_ends_while_it_holds_the_link__both_end),
         TEST(uploader_vanishes_while_it_holds_the_link__the_link_is_replaced),
         TEST(body_goes_wrong_behind_its_head__error_reply_and_link_replaced),

@@ -185,7 +185,7 @@ static void next_head(struct witness *witness, struct seen_client *client, uint6
     }
 }
 
-/* What was cut off has a cause. */
+/* What ended well was answered, or expects nothing and was sent; what was cut off has a cause. */
 static void check_end_makes_sense(struct world *world, const struct seen_exchange *exchange,
                                   const struct mux_event *event)
 {
@@ -200,6 +200,11 @@ static void check_end_makes_sense(struct world *world, const struct seen_exchang
             sim_client_cut_off(world, client->connection->client, event->exchange, event->reason);
         }
         return;
+    }
+    if (exchange->phase != PHASE_TAKEN ||
+        (entry != NULL && entry_expects_response(entry) && exchange->responses == 0)) {
+        sim_fail("what ends well was answered", "exchange %llu was not",
+                 (unsigned long long)event->exchange);
     }
 }
 
