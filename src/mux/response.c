@@ -48,6 +48,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     struct client *client = exchange->client;
     bool early = !exchange->whole || link->written < exchange->out_end;
     bool closes_client = exchange->closes_client;
+    bool told_to_close = exchange->request.closes;
     link->swallowed = 0;
     if (!link->answered) {
         link->answered = true;
@@ -64,6 +65,9 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     }
     if (client != NULL && closes_client) {
         client_flush(mux, client, REASON_CLIENT_CLOSES);
+    } else if (client != NULL && told_to_close &&
+               (client->state == CLIENT_OPEN || client->exchanges_count > 0)) {
+        client_flush(mux, client, REASON_EARLY_RESPONSE);
     } else if (client != NULL) {
         client_settle(mux, client);
     }

@@ -616,6 +616,28 @@ static void test_response_comes_before_the_request_is_whole__delivered_and_both_
     scene_end(&scene);
 }
 
+static void
+test_response_begins_before_the_request_is_sent__its_client_is_told_and_closed(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    newest_link(scene)->down.style.capacity = 5;
+    client_says(scene, ann, "N1.1.long\nN1.2.\n");
+    target_says(scene, "<yes:\n+3\nab");
+    assert_string_equal(client_hears(scene, ann), "/yes:\n=3\nAB");
+    newest_link(scene)->down.style.capacity = 100;
+    assert_string_equal(target_hears(scene), ">N1.1.long\n"); /* whole before the response is */
+    target_says(scene, "c.\n");
+    assert_string_equal(client_hears(scene, ann), "C.\n");
+    assert_true(client_sees_end(scene, ann)); /* as it was told */
+    assert_string_equal(target_hears(scene), "");
+    uint32_t bob = client_connects(scene);
+    assert_served(scene, bob);
+    assert_int_equal(links_so_far(scene), 1);
+    scene_end(&scene);
+}
+
 /* ---- orphans ---- */
 
 static void test_client_gone_inside_a_response__the_rest_is_swallowed(void **state)
@@ -719,6 +741,7 @@ int main(int argc, char **argv)
         TEST(response_falls_silent__timeout_cuts_it_off),
         TEST(upload_lasts_longer_than_timeout__only_silence_counts),
         TEST(response_comes_before_the_request_is_whole__delivered_and_both_end),
+        TEST(response_begins_before_the_request_is_sent__its_client_is_told_and_closed),
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
         TEST(terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not),
