@@ -77,6 +77,14 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     return link->state == LINK_UP;
 }
 
+/* Whether nothing follows this exchange, since the multiplexer is stopping. */
+static bool is_last(const struct mux *mux, const struct exchange *exchange)
+{
+    const struct client *client = exchange->client;
+    return mux->draining && client != NULL && client->exchanges_count == 1 &&
+           client->framed == buf_size(&client->in);
+}
+
 /* A piece of the response goes to its client, or to nobody. False: the link takes no other. */
 static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
                        const struct frame *frame, struct span piece)
@@ -84,7 +92,7 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
     report_response(mux, link, exchange, piece);
     struct client *client = exchange->client;
     if (!frame->interim) {
-        if (!exchange->whole || link->written < exchange->out_end || mux->draining) {
+        if (!exchange->whole || link->written < exchange->out_end || is_last(mux, exchange)) {
             exchange->request.closes =
                 true; /* so the client is told, where the protocol has words for it */
         }

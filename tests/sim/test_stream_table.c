@@ -694,6 +694,23 @@ static void test_terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_
     scene_end(&scene);
 }
 
+static void test_terminate__only_the_last_response_tells_the_end(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\nN1.2.\n");
+    assert_string_equal(target_hears(scene), ">N1.1.\n");
+    fake_engine_drain(scene->world);
+    target_says(scene, "<first\n");
+    assert_string_equal(client_hears(scene, ann), "=first\n"); /* else it would not look for more */
+    assert_string_equal(target_hears(scene), ">N1.2.\n");
+    target_says(scene, "<second\n");
+    assert_string_equal(client_hears(scene, ann), "/second\n");
+    assert_true(client_sees_end(scene, ann));
+    scene_end(&scene);
+}
+
 static void test_terminate__a_response_that_outlasts_grace_is_cut_off(void **state)
 {
     (void)state;
@@ -745,6 +762,7 @@ int main(int argc, char **argv)
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
         TEST(terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not),
+        TEST(terminate__only_the_last_response_tells_the_end),
         TEST(terminate__a_response_that_outlasts_grace_is_cut_off),
     };
     if (argc > 1) {
