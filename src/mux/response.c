@@ -99,6 +99,9 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
         exchange->delivered = true;
         exchange->until_end = frame->until_end;
         exchange->closes_client = frame->closes_client;
+        if (client != NULL) {
+            client->until_end = frame->closes_client;
+        }
     }
     if (client != NULL && !client_deliver(mux, client, &exchange->request, frame->kind, piece)) {
         client->abort = true;

@@ -102,6 +102,7 @@ struct client {
     bool partial : 1;    /* the framer waits for more of a message */
     bool reads : 1;      /* MUX_READ was wanted when last looked */
     bool unfinished : 1; /* its last exchange's request is not whole yet */
+    bool until_end : 1;  /* what it was given last is complete when it is closed */
     bool abort : 1;   /* closed by a reset: what it was given is incomplete and does not say so */
     bool slow : 1;    /* it has to take bytes within --write-timeout */
     bool refused : 1; /* over --max-clients */

@@ -562,6 +562,34 @@ static void test_old_clients_response_is_cut_off__it_sees_a_reset(void **state)
     scene_end(&scene);
 }
 
+/* What ends by closing must not end so before all of it was taken. */
+static void test_slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.backlog_bytes_max = 100;
+    scene->world->swarm.pipe_to_peer.capacity = 50;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "O1.1.\n");
+    client_says(scene, bob, "O2.1.\n");
+    (void)target_hears(scene);
+    char *text = large_chunk("<yes:\n", 1000);
+    target_says(scene, text); /* and more to come */
+    time_passes(scene, SECONDS(10) + MS(1));
+    assert_true(client_sees_reset(scene, ann));
+    target_says(scene, ".\n");
+    assert_string_equal(target_hears(scene), ">O2.1.\n");
+    target_says(scene, text);
+    target_says(scene, ".\n"); /* all of it, but bob takes no more than the kernel does */
+    time_passes(scene, SECONDS(10) + MS(1));
+    assert_true(client_sees_reset(scene, bob));
+    free(text);
+    scene_end(&scene);
+}
+
 static void test_response_falls_silent__timeout_cuts_it_off(void **state)
 {
     (void)state;
@@ -755,6 +783,7 @@ int main(int argc, char **argv)
         TEST(response_until_the_end_breaks_off__its_client_sees_a_reset),
         TEST(old_client__its_response_ends_with_its_connection_and_the_link_stays),
         TEST(old_clients_response_is_cut_off__it_sees_a_reset),
+        TEST(slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset),
         TEST(response_falls_silent__timeout_cuts_it_off),
         TEST(upload_lasts_longer_than_timeout__only_silence_counts),
         TEST(response_comes_before_the_request_is_whole__delivered_and_both_end),
