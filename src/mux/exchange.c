@@ -436,6 +436,9 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     leave_client(exchange);
     if (half) {
         link_replace(mux, link, REASON_HALF_REQUEST);
+    } else if (exchange->until_end ||
+               (exchange->responding && link->framer.left > ORPHAN_BYTES_MAX)) {
+        link_replace(mux, link, REASON_ORPHAN);
     } else {
         link_touch(mux, link);
     }

@@ -699,6 +699,27 @@ static void test_client_gone_inside_an_endless_response__the_link_is_replaced(vo
     scene_end(&scene);
 }
 
+static void
+test_client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<yes:\n+300000\nabc");
+    client_resets(scene, ann); /* and the target says nothing more */
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, bob, "N2.1.\n");
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    target_says(scene, "<all*\nabc");
+    client_resets(scene, bob);
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
 /* ---- the terminate signal ---- */
 
 static void test_terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not(void **state)
@@ -790,6 +811,7 @@ int main(int argc, char **argv)
         TEST(response_begins_before_the_request_is_sent__its_client_is_told_and_closed),
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
+        TEST(client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once),
         TEST(terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not),
         TEST(terminate__only_the_last_response_tells_the_end),
         TEST(terminate__a_response_that_outlasts_grace_is_cut_off),
