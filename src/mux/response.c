@@ -204,6 +204,8 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     if (link->state != LINK_UP) {
         return;
     }
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    struct client *client = oldest == NULL ? NULL : oldest->client;
     if (buf_is_empty(&link->in)) {
         size_t taken = take_responses(mux, link, bytes);
         if (link->state == LINK_UP &&
@@ -217,6 +219,9 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
         if (link->state == LINK_UP) {
             buf_consume(&mux->link_bufs, &link->in, taken);
         }
+    }
+    if (client != NULL) {
+        memory_enforce(mux, client);
     }
     link_touch(mux, link);
 }

@@ -299,8 +299,25 @@ void check_orphans_are_given_up(const struct world *world)
     }
 }
 
+/* What clients have to take is a part of what --buffer-memory bounds. */
+static void check_buffer_memory(const struct world *world)
+{
+    size_t owed = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *client = world->live[i];
+        owed += client->is_link || client->id == MUX_ID_NONE
+                    ? 0
+                    : mux_send_view(world->mux, client->id).size;
+    }
+    if (owed > world->options.memory_bytes_max) {
+        sim_fail("--buffer-memory is kept", "clients have %zu bytes to take, %zu are allowed", owed,
+                 world->options.memory_bytes_max);
+    }
+}
+
 void check_memory_is_bounded(const struct world *world)
 {
+    check_buffer_memory(world);
     const struct mux_options *options = &world->options;
     const struct mux_counters *counters = mux_counters(world->mux);
     size_t message = options->settings.message_bytes_max + EDIT_GROWTH_MAX + MUX_SCRATCH_BYTES;

@@ -478,6 +478,28 @@ static void test_client_stops_reading_a_response__the_link_is_not_read_and_goes_
     scene_end(&scene);
 }
 
+static void test_buffer_memory_is_spent_by_responses__somebody_is_closed_for_it(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.memory_bytes_max = (size_t)300 * 1024;
+    scene->world->swarm.pipe_to_peer.capacity = 50;
+    scene_begin(scene);
+    warm_up(scene);
+    char *text = large_chunk("<yes:\n", 60000);
+    for (size_t i = 0; i < 14; i++) {
+        client_says(scene, client_connects(scene), "N1.1.\n");
+    }
+    for (size_t i = 0; i < 14; i++) { /* none of them over its backlog, none reads */
+        (void)target_hears(scene);
+        target_says(scene, text);
+        target_says(scene, ".\n");
+        assert_true(memory_core_bytes() < (size_t)600 * 1024);
+    }
+    free(text);
+    scene_end(&scene);
+}
+
 static void test_response_is_cut_off__its_client_is_closed_and_gets_no_second(void **state)
 {
     (void)state;
@@ -798,6 +820,7 @@ int main(int argc, char **argv)
         TEST(link_breaks_before_an_upload_was_written__the_client_may_stall_as_before),
         TEST(response_streams__its_client_gets_it_as_it_comes),
         TEST(client_stops_reading_a_response__the_link_is_not_read_and_goes_on),
+        TEST(buffer_memory_is_spent_by_responses__somebody_is_closed_for_it),
         TEST(response_is_cut_off__its_client_is_closed_and_gets_no_second),
         TEST(response_goes_wrong_in_the_middle__its_client_is_closed),
         TEST(response_until_the_end__it_completes_it_and_the_client_is_closed),
