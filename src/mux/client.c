@@ -165,6 +165,9 @@ void client_gone(struct mux *mux, struct client *client, enum mux_reason reason)
         return;
     }
     set_reason(client, reason);
+    if (client->until_end && (client_is_served(client) || !buf_is_empty(&client->out))) {
+        client->abort = true; /* else it would take what it has for all of it */
+    }
     client->state = CLIENT_CLOSING;
     end_exchanges(mux, client);
     buf_clear(&mux->client_bufs, &client->out);

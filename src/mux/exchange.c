@@ -308,6 +308,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     mux->counters.requests_taken++;
     report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
            mux->now_ns - exchange->arrived_ns);
+    exchange->streams = !exchange->whole;
     if (!exchange->whole) {
         client->since_ns = mux->now_ns; /* from now on it holds up others: --write-timeout */
         client->taken = 0;
@@ -356,6 +357,8 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
     waiting_return(mux, exchange);
+    client_touch(mux,
+                 client); /* it uploads no more, and may be silent for --client-timeout again */
 }
 
 /* ---- ends ---- */
@@ -416,6 +419,15 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
     client_settle(mux, client);
 }
 
+/* Why the requests of a client that nobody has sent yet are dropped. */
+static enum mux_reason gone_reason(const struct client *client)
+{
+    if (client->reason != REASON_NONE) {
+        return (enum mux_reason)client->reason;
+    }
+    return client->ended ? REASON_CLIENT_ENDED : REASON_SHUTDOWN;
+}
+
 /* A request on a link whose client has gone. */
 static void abandon_taken(struct mux *mux, struct exchange *exchange)
 {
@@ -425,7 +437,7 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
             link_unsend(mux, link, exchange);
         }
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
+        exchange_finish(mux, exchange, gone_reason(exchange->client));
         return;
     }
     bool half = !exchange->whole || link->written < exchange->out_end;
@@ -434,6 +446,9 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     leave_client(exchange);
     if (half) {
         link_replace(mux, link, REASON_HALF_REQUEST);
+    } else if (exchange->until_end ||
+               (exchange->responding && link->framer.left > ORPHAN_BYTES_MAX)) {
+        link_replace(mux, link, REASON_ORPHAN);
     } else {
         link_touch(mux, link);
     }
@@ -446,7 +461,7 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
     case EXCHANGE_WAITING:
     case EXCHANGE_JOINED:
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, (enum mux_reason)exchange->client->reason);
+        exchange_finish(mux, exchange, gone_reason(exchange->client));
         break;
     case EXCHANGE_TAKEN:
         abandon_taken(mux, exchange);

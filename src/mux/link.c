@@ -72,7 +72,7 @@ static uint64_t response_deadline(const struct mux *mux, const struct link *link
         return TIME_NEVER;
     }
     uint64_t from = oldest->sent_ns > link->head_ns ? oldest->sent_ns : link->head_ns;
-    if ((!oldest->whole || oldest->delivered) && link->last_io_ns > from) {
+    if ((oldest->streams || oldest->delivered) && link->last_io_ns > from) {
         from = link->last_io_ns; /* a body streams: the longest silence counts */
     }
     return time_after(from, mux->options.response_timeout_ns);

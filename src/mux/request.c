@@ -123,6 +123,10 @@ static void take_piece(struct mux *mux, struct client *client, const struct fram
     bool closes = exchange == NULL ? request->closes : exchange->request.closes;
     bool taken = exchange == NULL ? exchange_queue(mux, client, frame, request)
                                   : exchange_append(mux, exchange, frame);
+    exchange = client_unfinished(client);
+    if (exchange != NULL && !exchange->holds_bytes) {
+        requests_release(mux, client); /* the link has them, so they fill no backlog */
+    }
     if (!taken) {
         client_refuse(mux, client, REASON_MEMORY, 0);
     } else if (frame->ends && (closes || mux->draining)) {
@@ -174,7 +178,7 @@ static bool frame_next(struct mux *mux, struct client *client)
 /* Cuts requests off the received bytes, as many as there is room for. */
 void requests_frame(struct mux *mux, struct client *client)
 {
-    bool inside = client->unfinished;
+    bool inside = client->unfinished && client->framed == buf_size(&client->in);
     while (client_is_served(client) && !client->poisoned &&
            client->framed < buf_size(&client->in) && client_has_room(mux, client)) {
         if (!frame_next(mux, client)) {

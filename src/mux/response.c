@@ -64,6 +64,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     struct client *client = exchange->client;
     bool early = !exchange->whole || link->written < exchange->out_end;
     bool closes_client = exchange->closes_client;
+    bool told_to_close = exchange->request.closes;
     link->swallowed = 0;
     note_answer(mux, link);
     mux->counters.responses += client != NULL;
@@ -77,6 +78,9 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     }
     if (client != NULL && closes_client) {
         client_flush(mux, client, REASON_CLIENT_CLOSES);
+    } else if (client != NULL && told_to_close &&
+               (client->state == CLIENT_OPEN || client->exchanges_count > 0)) {
+        client_flush(mux, client, REASON_EARLY_RESPONSE);
     } else if (client != NULL) {
         client_settle(mux, client);
     }
@@ -86,6 +90,14 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     return link->state == LINK_UP;
 }
 
+/* Whether nothing follows this exchange, since the multiplexer is stopping. */
+static bool is_last(const struct mux *mux, const struct exchange *exchange)
+{
+    const struct client *client = exchange->client;
+    return mux->draining && client != NULL && client->exchanges_count == 1 &&
+           client->framed == buf_size(&client->in);
+}
+
 /* A piece of the response goes to its client, or to nobody. False: the link takes no other. */
 static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
                        const struct frame *frame, struct span piece)
@@ -93,13 +105,16 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
     response_report(mux, link, exchange, piece);
     struct client *client = exchange->client;
     if (!frame->interim) {
-        if (!exchange->whole || link->written < exchange->out_end || mux->draining) {
+        if (!exchange->whole || link->written < exchange->out_end || is_last(mux, exchange)) {
             exchange->request.closes =
                 true; /* so the client is told, where the protocol has words for it */
         }
         exchange->delivered = true;
         exchange->until_end = frame->until_end;
         exchange->closes_client = frame->closes_client;
+        if (client != NULL) {
+            client->until_end = frame->closes_client;
+        }
     }
     if (client != NULL && !client_deliver(mux, client, &exchange->request, frame->kind, piece)) {
         client->abort = true;
@@ -278,6 +293,8 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     if (!link_is_usable(link)) {
         return;
     }
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    struct client *client = oldest == NULL ? NULL : oldest->client;
     if (buf_is_empty(&link->in)) {
         size_t taken = take_responses(mux, link, bytes);
         if (link_is_usable(link) &&
@@ -295,6 +312,9 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     struct exchange *only = link->exchanges_count == 1 ? exchange_first(&link->exchanges) : NULL;
     if (mux->by_id && awaits(only) && !buf_is_empty(&link->in)) {
         (void)begin_response(mux, link, only); /* what has come of a message can be no other's */
+    }
+    if (client != NULL) {
+        memory_enforce(mux, client);
     }
     link_touch(mux, link);
 }

@@ -114,6 +114,7 @@ struct client {
     bool partial : 1;    /* the framer waits for more of a message */
     bool reads : 1;      /* MUX_READ was wanted when last looked */
     bool unfinished : 1; /* its last exchange's request is not whole yet */
+    bool until_end : 1;  /* what it was given last is complete when it is closed */
     bool abort : 1;    /* closed by a reset: what it was given is incomplete and does not say so */
     bool slow : 1;     /* it has to take bytes within --write-timeout */
     bool refused : 1;  /* over --max-clients */
@@ -206,6 +207,7 @@ struct exchange {
     enum mux_reason reason; /* why it FAILED */
     bool holds_bytes;       /* its bytes in client->in may still be needed */
     bool whole;             /* its request is framed to the end */
+    bool streams;           /* it took a link before it was whole */
     bool responding;        /* a byte of its response has come */
     bool delivered;         /* a piece of its final response went to the client */
     bool until_end;         /* its response is complete when the link ends */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "client_state.h"
 #include "memory.h"
 #include "world.h"
 
@@ -122,14 +123,19 @@ void check_pacing(const struct world *world, const struct connection *link)
     }
 }
 
-void check_request_goes_out_whole(const struct world *world, const struct connection *link,
-                                  const struct ledger_entry *entry)
+/* `size` bytes of it are to go out at once. */
+void check_enough_of_a_request_is_there(const struct world *world, const struct connection *link,
+                                        const struct ledger_entry *entry, size_t size)
 {
-    (void)world;
-    if (!entry->is_request || !entry->read_whole) {
-        sim_fail("a request takes a link only when it is whole",
-                 "link %llu carries %u.%u, which is not", (unsigned long long)link->number,
-                 entry->client, entry->sequence);
+    const struct mux_options *options = &world->options;
+    size_t enough = options->request_buffer_bytes < options->backlog_bytes_max
+                        ? options->request_buffer_bytes
+                        : options->backlog_bytes_max;
+    bool gathered = dialect_streams(&world->dialect) && (entry_is_eager(entry) || size > enough);
+    if (!entry->is_request || (!gathered && (!entry->read_whole || size < entry->wire_size))) {
+        sim_fail("a request takes a link only when it is whole, or enough of it is there",
+                 "link %llu carries %u.%u, of which it has %zu bytes",
+                 (unsigned long long)link->number, entry->client, entry->sequence, size);
     }
 }
 
@@ -203,14 +209,79 @@ void check_spoilt_links_are_given_up(const struct world *world)
 
 /* ---- promise 6: memory is bounded ---- */
 
+static void check_owed(const struct world *world, const struct connection *client,
+                       const struct connection *reader)
+{
+    size_t owed = mux_send_view(world->mux, client->id).size;
+    if (owed > world->options.backlog_bytes_max) {
+        sim_fail("nobody is read for a client that is over its backlog",
+                 "%s %llu is, though client %llu has %zu bytes to take, %zu are allowed",
+                 connection_kind(reader), (unsigned long long)reader->number,
+                 (unsigned long long)client->number, owed, world->options.backlog_bytes_max);
+    }
+}
+
+void check_nobody_is_read_for_a_slow_client(const struct world *world,
+                                            const struct connection *connection, unsigned wants)
+{
+    const struct link_watch *watch = &connection->watch;
+    if ((wants & MUX_READ) == 0 || (wants & MUX_END) != 0 || connection->was_lost ||
+        connection->shut || !world->modelled) {
+        return;
+    }
+    if (!connection->is_link) {
+        check_owed(world, connection, connection);
+        return;
+    }
+    const struct ledger_entry *oldest = watch->awaited_count == 0 ? NULL : watch->awaited[0];
+    const struct connection *client =
+        oldest == NULL ? NULL : world->clients[oldest->client - 1]->connection;
+    if (client != NULL && client->stage == STAGE_OPEN) {
+        check_owed(world, client, connection);
+    }
+}
+
+void check_orphans_are_given_up(const struct world *world)
+{
+    for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
+        const struct connection *link = world->live[i];
+        if (link->is_link && link->was_up && !link->was_lost && link_watch_has_orphan(link) &&
+            link_watch_bytes_to_swallow(link) > SIM_ORPHAN_BYTES_MAX) {
+            sim_fail("a link is replaced when an orphan has too much to come",
+                     "link %llu is not, with %llu bytes of one swallowed or to come",
+                     (unsigned long long)link->number,
+                     (unsigned long long)link_watch_bytes_to_swallow(link));
+        }
+    }
+}
+
+/* What clients have to take is a part of what --buffer-memory bounds. */
+static void check_buffer_memory(const struct world *world)
+{
+    size_t owed = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *client = world->live[i];
+        owed += client->is_link || client->id == MUX_ID_NONE
+                    ? 0
+                    : mux_send_view(world->mux, client->id).size;
+    }
+    if (owed > world->options.memory_bytes_max) {
+        sim_fail("--buffer-memory is kept", "clients have %zu bytes to take, %zu are allowed", owed,
+                 world->options.memory_bytes_max);
+    }
+}
+
 void check_memory_is_bounded(const struct world *world)
 {
+    check_buffer_memory(world);
     const struct mux_options *options = &world->options;
     const struct mux_counters *counters = mux_counters(world->mux);
     size_t message = options->settings.message_bytes_max + EDIT_GROWTH_MAX + MUX_SCRATCH_BYTES;
+    uint64_t clients = options->clients_max < world->client_connections ? options->clients_max
+                                                                        : world->client_connections;
     size_t limit = options->memory_bytes_max + 4 * MUX_SCRATCH_BYTES + (size_t)2 * BUF_KEPT_MAX +
                    (size_t)options->links_max * (3 + options->in_flight_max) * message +
-                   (size_t)(options->clients_max + REFUSED_MAX + 64) * CLIENT_BYTES +
+                   (size_t)(clients + REFUSED_MAX + 64) * CLIENT_BYTES +
                    (size_t)(world->witness.exchanges_open_max + 64) * EXCHANGE_BYTES;
     if (memory_core_bytes() > limit) {
         sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed",

@@ -22,19 +22,24 @@ void check_every_wish_was_announced(const struct world *world);
 void check_links_are_limited(const struct world *world);
 void check_spoilt_links_are_given_up(const struct world *world);
 void check_memory_is_bounded(const struct world *world);
+void check_orphans_are_given_up(const struct world *world);
 
 /* At a wish of the core. */
 void check_wishes_make_sense(const struct world *world, const struct connection *connection,
                              unsigned wants);
 void check_link_is_retired_in_order(const struct world *world, const struct connection *link);
 
+/* When the engine is about to read. */
+void check_nobody_is_read_for_a_slow_client(const struct world *world,
+                                            const struct connection *connection, unsigned wants);
+
 /* When an attempt to connect begins, and each time before the clock moves. */
 void check_no_storm(struct world *world);
 void check_recovery_is_prompt(struct world *world);
 
 /* At the first byte of a request on a link. */
-void check_request_goes_out_whole(const struct world *world, const struct connection *link,
-                                  const struct ledger_entry *entry);
+void check_enough_of_a_request_is_there(const struct world *world, const struct connection *link,
+                                        const struct ledger_entry *entry, size_t size);
 void check_link_may_carry_a_request(const struct world *world, const struct connection *link);
 void check_pacing(const struct world *world, const struct connection *link);
 

@@ -1,45 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the simulator: what it may see. See client_model.h.
+ * A client of the simulator: what the core may tell of it. See client_model.h, and client_hear.c for what
+ * may arrive.
  *
  * Three witnesses are set against each other: what the client composed (the ledger), what the core tells
  * its observer, and what arrives at the client. A trouble that the core tells of must have a cause in
- * the world; what arrives must be the response to the oldest unanswered request, or the error reply for
- * the trouble that was told.
+ * the world.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client_model.h"
 #include "client_state.h"
 #include "memory.h"
-#include "model_protocol.h"
-#include "target_model.h"
 #include "world.h"
 
 uint32_t sim_client_poison(const struct client *client)
 {
     for (uint32_t i = 0; i < client->entries_count; i++) {
-        if (!client->entries[i]->is_request || client->entries[i]->kind == 'C') {
+        const struct ledger_entry *entry = client->entries[i];
+        if (!entry->is_request || entry->kind == 'C' || entry->flaw != FLAW_NONE) {
             return i;
         }
     }
     return client->entries_count;
 }
 
-size_t response_bytes_max(const struct world *world)
-{
-    size_t size = world->dialect.message_bytes_max - 8;
-    return size < 9000 ? size : 9000;
-}
+/* What a client has to take, or an uploader to bring, within --write-timeout. */
+enum { SIM_PROGRESS_BYTES = 64 * 1024 };
 
 /* ---- what the engine reads and the core tells ---- */
 
 static bool has_waited(const struct world *world, const struct ledger_entry *entry, uint64_t ns)
 {
-    return world->now_ns - entry->read_at >= ns;
+    return world->now_ns - entry->ready_at >= ns;
 }
 
 /* No request fails for waiting before that. */
@@ -50,23 +45,95 @@ static uint64_t least_wait_ns(const struct world *world)
                                                                 : options->queue_timeout_ns;
 }
 
-/* Promise 6: a client with more queued than its backlog is not read. */
+/* Bytes of an entry that the engine had read when it had read so far. */
+static size_t bytes_read(const struct ledger_entry *entry, uint64_t upto)
+{
+    upto = upto < entry->stream_upto ? upto : entry->stream_upto;
+    return upto < entry->stream_from ? 0 : (size_t)(upto - entry->stream_from);
+}
+
+/* Promise 6: a client with more queued than its backlog is not read, nor one whose upload has filled its
+ * link. A line between chunks may be read in part, and then is not queued yet. */
 static void check_backlog(const struct world *world, const struct client *client)
 {
+    size_t most = world->options.backlog_bytes_max;
+    size_t line = dialect_streams(&world->dialect) ? MESSAGE_LINE_BYTES_MAX : 0;
     size_t queued = 0;
     for (uint32_t i = 0; i < client->seen_count; i++) {
         const struct ledger_entry *entry = client->entries[i];
+        const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
         /* One that has waited its longest may have failed already, and wait for its place in the order. */
-        if (world->witness.exchanges[entry->exchange].phase == PHASE_WAITING &&
-            !has_waited(world, entry, least_wait_ns(world))) {
-            queued += (size_t)(entry->stream_upto - entry->stream_from);
+        if (exchange->phase == PHASE_WAITING &&
+            !(entry->is_ready && has_waited(world, entry, least_wait_ns(world)))) {
+            size_t size = bytes_read(entry, client->read_upto);
+            queued += size < entry->sound_size ? size : entry->sound_size;
         }
     }
-    if (queued >= world->options.backlog_bytes_max) {
+    if (queued >= most + line) {
         sim_fail("a client over its backlog is not read",
-                 "client %u has %zu bytes queued, %zu are allowed", client->number, queued,
-                 world->options.backlog_bytes_max);
+                 "client %u has %zu bytes queued, %zu are allowed", client->number, queued, most);
     }
+}
+
+/* The request that it uploads to a link; NULL: it does not. */
+static const struct ledger_entry *upload_of(const struct world *world, const struct client *client)
+{
+    const struct ledger_entry *last =
+        client->seen_count == 0 ? NULL : client->entries[client->seen_count - 1];
+    bool is_taken = last != NULL && world->witness.exchanges[last->exchange].phase == PHASE_TAKEN;
+    return is_taken && !last->read_whole ? last : NULL;
+}
+
+static void check_upload(const struct world *world, const struct client *client)
+{
+    const struct ledger_entry *entry = upload_of(world, client);
+    if (entry == NULL || entry->sendings_count == 0) {
+        return;
+    }
+    size_t size = bytes_read(entry, client->read_upto);
+    size_t sent = entry->sendings[entry->sendings_count - 1].sent;
+    size_t most = world->options.backlog_bytes_max + MESSAGE_LINE_BYTES_MAX;
+    if (size > sent && size - sent >= most) {
+        sim_fail("an uploader is not read while its link is full",
+                 "client %u has brought %zu bytes that the link did not take, %zu are allowed",
+                 client->number, size - sent, most);
+    }
+}
+
+/* Whether so much of it was read that it may wait for a link. */
+static bool is_ready(const struct world *world, const struct ledger_entry *entry, uint64_t upto)
+{
+    const struct mux_options *options = &world->options;
+    size_t enough = options->request_buffer_bytes < options->backlog_bytes_max
+                        ? options->request_buffer_bytes
+                        : options->backlog_bytes_max;
+    struct span text = {.data = entry->text, .size = entry->text_size};
+    size_t head = message_head_size(&world->dialect, text) + 1;
+    size_t size = bytes_read(entry, upto);
+    if (entry->read_whole || !dialect_streams(&world->dialect)) {
+        return entry->read_whole;
+    }
+    return size >= head && (entry_is_eager(entry) || size >= enough);
+}
+
+static void note_reading(struct client *client, uint64_t now, uint64_t upto)
+{
+    if (client->marks_count == client->marks_room) {
+        client->marks_room = client->marks_room * 2 + 64;
+        client->marks = realloc(client->marks, client->marks_room * sizeof *client->marks);
+        assert(client->marks != NULL);
+    }
+    client->marks[client->marks_count++] = (struct read_mark){.at = now, .upto = upto};
+}
+
+/* What it has brought since then. */
+static uint64_t brought_since(const struct client *client, uint64_t at)
+{
+    size_t index = client->marks_count;
+    while (index > 0 && client->marks[index - 1].at > at) {
+        index--;
+    }
+    return client->read_upto - (index == 0 ? 0 : client->marks[index - 1].upto);
 }
 
 void sim_client_was_read(struct world *world, struct client *client, uint64_t upto)
@@ -75,19 +142,42 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
         0) { /* without memory a request may have failed behind one that is sent */
         check_backlog(world, client);
     }
+    check_upload(world, client);
     if ((mux_wants(world->mux, client->connection->id) & MUX_END) == 0) { /* not lingering */
         if (client->last_read_at != world->now_ns) {
             client->read_before_at = client->last_read_at;
         }
         client->last_read_at = world->now_ns;
     }
+    note_reading(client, world->now_ns, upto);
     for (uint32_t i = 0; i < client->entries_count; i++) {
         struct ledger_entry *entry = client->entries[i];
-        if (!entry->read_whole && entry->stream_upto <= upto) {
-            entry->read_whole = true;
-            entry->read_at = world->now_ns;
+        entry->read_whole =
+            entry->read_whole || (entry->stream_upto <= upto && entry->flaw == FLAW_NONE);
+        if (!entry->is_ready && is_ready(world, entry, upto)) {
+            entry->is_ready = true;
+            entry->ready_at = world->now_ns;
         }
     }
+    client->read_upto = upto;
+}
+
+bool sim_client_is_surely_ready(const struct world *world, const struct client *client,
+                                const struct ledger_entry *entry)
+{
+    size_t line = entry->read_whole || entry_is_eager(entry) ? 0 : MESSAGE_LINE_BYTES_MAX;
+    return entry->is_ready && bytes_read(entry, client->read_upto) >= line &&
+           is_ready(world, entry, client->read_upto - line);
+}
+
+struct ledger_entry *sim_client_entry_of(const struct client *client, uint64_t exchange)
+{
+    for (uint32_t i = 0; i < client->seen_count && exchange != 0; i++) {
+        if (client->entries[i]->exchange == exchange) {
+            return client->entries[i];
+        }
+    }
+    return NULL;
 }
 
 void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
@@ -95,17 +185,27 @@ void sim_client_request_seen(struct world *world, struct client *client, uint64_
 {
     uint32_t index = client->seen_count++;
     struct ledger_entry *entry = index < client->entries_count ? client->entries[index] : NULL;
-    size_t size;
-    struct span text;
-    enum cut cut = message_cut(&world->dialect, CLIENT_SIDE, REQUEST, bytes, &size, &text);
-    if (entry == NULL || index > sim_client_poison(client) || !entry->is_request ||
-        !entry->read_whole || cut != CUT_WHOLE || size != bytes.size ||
-        text.size != entry->text_size || memcmp(text.data, entry->text, text.size) != 0) {
+    bool is_right = false;
+    if (entry != NULL && entry->is_request && index <= sim_client_poison(client)) {
+        size_t mark = entry->wire_size - (size_t)(entry->stream_upto - entry->stream_from);
+        struct span text = {.data = entry->text, .size = entry->text_size};
+        size_t size = dialect_streams(&world->dialect)
+                          ? message_head_size(&world->dialect, text) + 1
+                          : entry->wire_size - mark;
+        is_right = bytes.size == size && memcmp(bytes.data, entry->wire + mark, size) == 0 &&
+                   bytes_read(entry, client->read_upto) >= size;
+    }
+    if (!is_right) {
         char shown[100];
         sim_fail("a request is taken as it was sent", "client %u, request %u: the core has %s",
                  client->number, index + 1, trace_bytes(shown, sizeof shown, bytes));
     }
     entry->exchange = exchange;
+}
+
+void sim_client_request_taken(struct world *world, struct client *client)
+{
+    client->taken_at = world->now_ns;
 }
 
 /* ---- troubles and their causes ---- */
@@ -126,22 +226,45 @@ static bool is_broken(const struct world *world, const struct ledger_entry *entr
     return link->was_lost || link->told_end || link->told_failure || link->watch.spoilt != NULL;
 }
 
+/* For a body that streams, in either direction, the longest silence counts. */
 static bool timed_out(const struct world *world, const struct ledger_entry *entry)
 {
     const struct sending *sending = last_sending(entry);
-    if (sending == NULL ||
-        world->now_ns - sending->first_byte_at < world->options.response_timeout_ns) {
+    if (sending == NULL) {
+        return false;
+    }
+    uint64_t from = sending->first_byte_at;
+    uint64_t last_byte_at = sending->link->watch.last_byte_at;
+    if ((sending->streams || sending->answering) && last_byte_at > from) {
+        from = last_byte_at;
+    }
+    if (world->now_ns - from < world->options.response_timeout_ns) {
         return false;
     }
     /* In a pipeline the clock runs for the oldest only. */
     const struct link_watch *watch = &sending->link->watch;
     return !entry_expects_response(entry) || sending->link->target == NULL ||
+           world->options.in_flight_max == 1 ||
            (watch->awaited_count > 0 && watch->awaited[0] == entry);
 }
 
+/* Whether its client fell silent inside it: before it took a link, or while it held one. */
+static bool has_stalled(const struct world *world, const struct client *client,
+                        const struct ledger_entry *entry)
+{
+    if (entry->read_whole) {
+        return false;
+    }
+    uint64_t timeout_ns = world->options.write_timeout_ns;
+    return world->witness.exchanges[entry->exchange].phase == PHASE_TAKEN
+               ? world->now_ns - client->taken_at >= timeout_ns &&
+                     brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES
+               : world->now_ns - client->last_read_at >= world->options.client_timeout_ns;
+}
+
 /* Whether a request may have ended for this reason. */
-static bool cause_is_real(const struct world *world, const struct ledger_entry *entry,
-                          enum mux_reason reason)
+bool sim_client_cause_is_real(const struct world *world, const struct client *client,
+                              const struct ledger_entry *entry, enum mux_reason reason)
 {
     switch (reason_trouble(reason)) {
     case TROUBLE_UNREACHABLE:
@@ -151,13 +274,17 @@ static bool cause_is_real(const struct world *world, const struct ledger_entry *
     case TROUBLE_BROKEN:
         return is_broken(world, entry) || memory_failed() > 0;
     case TROUBLE_OVERLOADED:
-        return has_waited(world, entry, world->options.wait_timeout_ns) || memory_failed() > 0;
+        return has_waited(world, entry, world->options.wait_timeout_ns) || memory_failed() > 0 ||
+               (reason == REASON_MEMORY && world->swarm.memory_is_tight);
     case TROUBLE_SHUTDOWN:
         return world->draining && world->now_ns - world->drained_at >= world->options.grace_ns;
-    case TROUBLE_REFUSED:
     case TROUBLE_MALFORMED:
+        return entry->flaw == FLAW_MALFORMED;
     case TROUBLE_TOO_LARGE:
+        return entry->flaw == FLAW_TOO_LARGE;
     case TROUBLE_CLIENT_TIMEOUT:
+        return has_stalled(world, client, entry);
+    case TROUBLE_REFUSED:
         break;
     }
     return false;
@@ -198,7 +325,7 @@ void sim_client_error_told(struct world *world, struct client *client, uint64_t 
         if (entry->exchange != exchange) {
             continue;
         }
-        if (!cause_is_real(world, entry, reason)) {
+        if (!sim_client_cause_is_real(world, client, entry, reason)) {
             sim_fail("an error has a cause",
                      "request %u.%u ends for %s, and nothing of the kind happened", entry->client,
                      entry->sequence, reason_text(reason));
@@ -215,13 +342,30 @@ void sim_client_error_told(struct world *world, struct client *client, uint64_t 
     client->apart = reason_trouble(reason);
 }
 
+void sim_client_cut_off(struct world *world, struct client *client, uint64_t exchange,
+                        enum mux_reason reason)
+{
+    const struct ledger_entry *entry = sim_client_entry_of(client, exchange);
+    if (entry == NULL || client->closed_by_core) {
+        return;
+    }
+    if (!sim_client_cause_is_real(world, client, entry, reason) &&
+        !client->connection->told_failure) {
+        sim_fail("a response is cut off for a cause",
+                 "that to request %u.%u is, for %s, and nothing of the kind happened",
+                 entry->client, entry->sequence, reason_text(reason));
+    }
+    client->is_cut_off = true;
+    client->cut_off_reason = reason;
+}
+
 /* Every whole request that counts was taken, and has ended. */
 static void check_everything_was_served(const struct world *world, const struct client *client)
 {
     uint32_t poison = sim_client_poison(client);
     for (uint32_t i = 0; i < client->entries_count && i <= poison; i++) {
         const struct ledger_entry *entry = client->entries[i];
-        if (!entry->is_request || !entry->read_whole) {
+        if (!entry->is_request || !entry->read_whole || entry->flaw != FLAW_NONE) {
             continue;
         }
         if (entry->exchange == 0 ||
@@ -232,10 +376,24 @@ static void check_everything_was_served(const struct world *world, const struct 
     }
 }
 
-static bool has_kind(const struct client *client, char kind)
+/* Whether a request or its response ends the connection. */
+static bool has_told_end(const struct client *client)
 {
     for (uint32_t i = 0; i < client->seen_count; i++) {
-        if (client->entries[i]->kind == kind) {
+        const struct sending *sending = last_sending(client->entries[i]);
+        if (client->entries[i]->kind == 'C' || (sending != NULL && sending->closes_client)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a response began before its request was wholly sent, so that its head has told the end. */
+static bool has_early_response(const struct client *client)
+{
+    for (uint32_t i = 0; i < client->seen_count; i++) {
+        const struct sending *sending = last_sending(client->entries[i]);
+        if (sending != NULL && sending->response_whole && sending->early) {
             return true;
         }
     }
@@ -277,15 +435,18 @@ static bool close_is_legal(const struct world *world, const struct client *clien
     case REASON_CLIENT_IDLE:
         return was_idle(world, client);
     case REASON_CLIENT_CLOSES:
-        return has_kind(client, 'C');
+        return has_told_end(client) || has_early_response(client);
     case REASON_MEMORY:
         return world->swarm.memory_is_tight || memory_failed() > 0;
     case REASON_SHUTDOWN:
         return world->draining;
     case REASON_EARLY_RESPONSE:
-        return world->swarm.target.early_percent > 0 || !world->swarm.is_calm;
+        return has_early_response(client);
     default: /* a trouble that was told and closes */
         break;
+    }
+    if (client->is_cut_off && client->cut_off_reason == reason) {
+        return true;
     }
     return was_told(client, reason) &&
            (told == reason || world->dialect.protocol->error_reply != NULL);
@@ -309,200 +470,15 @@ void sim_client_was_closed(struct world *world, struct client *client, enum mux_
 {
     client->closed_by_core = true;
     client->close_reason = reason;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        if (world->live[i]->is_link) {
+            link_watch_client_gone(world, world->live[i], client->number);
+        }
+    }
     client->may_be_cut_off = paused || may_be_cut_off(world, client, reason);
     if (!close_is_legal(world, client, reason, told)) {
         sim_fail("a client is closed for a reason",
                  "client %u is closed for %s, which does not hold", client->number,
                  reason_text(reason));
-    }
-}
-
-/* ---- what arrives ---- */
-
-static void settle_upto(struct client *client, uint32_t index, enum outcome outcome, uint64_t now)
-{
-    for (uint32_t i = client->settled; i < index; i++) {
-        client->entries[i]->outcome = OUTCOME_SILENT;
-        client->entries[i]->settled_at = now;
-    }
-    client->entries[index]->outcome = outcome;
-    client->entries[index]->settled_at = now;
-    client->settled = index + 1;
-}
-
-void sim_client_settle_silent(struct client *client)
-{
-    while (client->settled < client->entries_count &&
-           client->entries[client->settled]->kind == '!' &&
-           client->entries[client->settled]->is_request) {
-        client->entries[client->settled++]->outcome = OUTCOME_SILENT;
-    }
-}
-
-/* The oldest entry that awaits a response; entries_count: none does. */
-static uint32_t head_of(const struct client *client)
-{
-    uint32_t index = client->settled;
-    while (index < client->entries_count && client->entries[index]->is_request &&
-           !entry_expects_response(client->entries[index])) {
-        index++;
-    }
-    return index;
-}
-
-static bool is_right(const struct world *world, const struct ledger_entry *entry, struct span text)
-{
-    uint8_t right[9000 + MESSAGE_HEAD_BYTES_MAX];
-    char kind = (char)text.data[0];
-    if (kind != 'R' && kind != 'Z' && kind != 'I') {
-        return false;
-    }
-    size_t size = message_response_text(kind, span_of(entry->text, entry->text_size),
-                                        response_bytes_max(world), right);
-    return size == text.size && memcmp(right, text.data, size) == 0;
-}
-
-/* Whether the target, which does not always tell the truth, put just these bytes where the response
- * to this request belongs. */
-static bool is_what_the_target_said(const struct world *world, const struct ledger_entry *entry,
-                                    struct span text)
-{
-    for (uint32_t i = 0; i < entry->sendings_count; i++) {
-        const struct sending *sending = &entry->sendings[i];
-        size_t size;
-        struct span said;
-        struct span bytes =
-            pipe_history(&sending->link->up, sending->response_from, sending->response_upto);
-        while (target_link_has_lied(sending->link->target) &&
-               message_cut(&world->dialect, TARGET_SIDE, RESPONSE, bytes, &size, &said) ==
-                   CUT_WHOLE) {
-            if (said.size == text.size && memcmp(said.data, text.data, said.size) == 0) {
-                return true;
-            }
-            bytes = span_from(bytes, size);
-        }
-    }
-    return false;
-}
-
-static void take_response(struct world *world, struct client *client, struct span text)
-{
-    uint32_t head = head_of(client);
-    struct ledger_entry *entry = head < client->entries_count ? client->entries[head] : NULL;
-    bool is_model = world->dialect.protocol->edit != NULL;
-    if (entry == NULL || !entry->is_request ||
-        !((text.size > 0 && is_right(world, entry, text)) ||
-          is_what_the_target_said(world, entry, text))) {
-        char shown[100];
-        sim_fail("a response reaches the client that asked, or nobody",
-                 "client %u, awaiting the answer to %u.%u, gets: %s", client->number,
-                 client->number, head + 1, trace_bytes(shown, sizeof shown, text));
-    }
-    if (is_model && text.size > 0 && text.data[0] == 'I') {
-        entry->interim_seen = true;
-        return;
-    }
-    client->answers++;
-    settle_upto(client, head, OUTCOME_ANSWERED, world->now_ns);
-}
-
-/* The index of the entry that an error reply speaks of; entries_count: none of ours. */
-static uint32_t error_subject(const struct client *client, struct span tag)
-{
-    char line[40];
-    unsigned number, sequence;
-    size_t size = tag.size < sizeof line - 1 ? tag.size : sizeof line - 1;
-    memcpy(line, tag.data, size);
-    line[size] = '\0';
-    if (sscanf(line, "%u.%u", &number, &sequence) != 2 || number != client->number ||
-        sequence == 0 || sequence > client->entries_count) {
-        return client->entries_count;
-    }
-    return sequence - 1;
-}
-
-static void take_error(struct world *world, struct client *client, struct span text)
-{
-    char shown[100];
-    const char *word = (const char *)text.data + 2;
-    const uint8_t *space = memchr(text.data + 2, ' ', text.size - 2);
-    assert(space != NULL);
-    size_t word_size = (size_t)((const char *)space - word);
-    struct span tag = span_from(text, (size_t)(space + 1 - text.data));
-    bool apart = tag.size == 1 && tag.data[0] == '-';
-    uint32_t index = apart ? client->entries_count : error_subject(client, tag);
-    bool known =
-        apart ? client->told_apart : index < client->entries_count && client->told_any[index];
-    const char *right = model_trouble(apart || !known ? client->apart : client->told[index]);
-    uint32_t head = head_of(client);
-    bool in_order = apart || (index >= client->settled && index <= head) ||
-                    (known && client->entries[index]->outcome == OUTCOME_SILENT);
-    if (!known || !in_order || strlen(right) != word_size || memcmp(right, word, word_size) != 0) {
-        sim_fail("error replies take their place in the client's order",
-                 "client %u, at %u.%u, gets: %s", client->number, client->number, head + 1,
-                 trace_bytes(shown, sizeof shown, text));
-    }
-    if (!apart && index >= client->settled) {
-        settle_upto(client, index, OUTCOME_ERROR_REPLY, world->now_ns);
-    }
-}
-
-void sim_client_hear(struct world *world, struct client *client)
-{
-    struct pipe *down = &client->connection->down;
-    pipe_consume(down, pipe_available(down));
-    for (;;) {
-        size_t size;
-        struct span text;
-        struct span bytes = pipe_history(down, client->parsed, down->read);
-        enum cut cut = message_cut(&world->dialect, CLIENT_SIDE, RESPONSE, bytes, &size, &text);
-        if (cut == CUT_PARTIAL) {
-            break;
-        }
-        char shown[100];
-        WORLD_TRACE(world, "client %u hears: %s", client->number,
-                    trace_bytes(shown, sizeof shown, text));
-        if (cut == CUT_INVALID) {
-            sim_fail("a response reaches the client whole", "client %u gets: %s", client->number,
-                     trace_bytes(shown, sizeof shown, bytes));
-        }
-        client->parsed += size;
-        if (world->dialect.protocol->error_reply != NULL && text.size > 2 &&
-            memcmp(text.data, "E ", 2) == 0) {
-            take_error(world, client, text);
-        } else {
-            take_response(world, client, text);
-        }
-    }
-    sim_client_settle_silent(client);
-}
-
-/* What was queued for the client has come before the end. */
-static void check_everything_arrived(const struct world *world, const struct client *client)
-{
-    for (uint32_t i = client->settled; i < client->entries_count; i++) {
-        const struct ledger_entry *entry = client->entries[i];
-        const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
-        if (entry->exchange != 0 && entry_expects_response(entry) &&
-            exchange->phase == PHASE_ENDED && exchange->reason == REASON_NONE &&
-            !exchange->orphaned) {
-            sim_fail("a response reaches the client that asked",
-                     "client %u sees the end and not the answer to %u.%u", client->number,
-                     client->number, entry->sequence);
-        }
-    }
-}
-
-void sim_client_hear_end(struct world *world, struct client *client)
-{
-    const struct pipe *down = &client->connection->down;
-    bool cut_off = client->closed_by_core && client->may_be_cut_off;
-    if (client->saw_end && !cut_off) {
-        check_everything_arrived(world, client);
-    }
-    if (client->saw_end && down->read > client->parsed && !cut_off) {
-        sim_fail("a response reaches the client whole",
-                 "client %u sees the end inside a message, closed for %s", client->number,
-                 client->closed_by_core ? reason_text(client->close_reason) : "nothing yet");
     }
 }

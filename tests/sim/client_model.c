@@ -35,6 +35,12 @@ static void draw_troubles(struct world *world, struct client *client)
     const struct client_habits *habits = &world->swarm.clients;
     struct choice *choice = world->choice;
     client->dribbles = choose_percent(choice, habits->dribbles_percent);
+    if (choose_percent(choice, habits->pauses_percent)) {
+        client->part_bytes_max = (size_t)choose_between(choice, 1, 2000);
+    }
+    if (choose_percent(choice, habits->sips_percent)) {
+        client->sip_bytes_max = (size_t)choose_between(choice, 1, 2000);
+    }
     client->lingers = choose_percent(choice, habits->vanishes_percent);
     if (choose_percent(choice, habits->garbage_percent)) {
         client->garbage_at = (uint32_t)choose_between(choice, 1, client->requests_count);
@@ -42,11 +48,12 @@ static void draw_troubles(struct world *world, struct client *client)
         client->oversize_at = (uint32_t)choose_between(choice, 1, client->requests_count);
     } else if (choose_percent(choice, habits->stalls_percent)) {
         client->stall_at = (uint32_t)choose_between(choice, 1, client->requests_count);
+        client->ends_inside = choose(choice, 4) == 0;
     }
     if (choose_percent(choice, habits->vanishes_percent)) {
         client->vanishes_by_reset = choose(choice, 2) == 0;
         if (choose(choice, 2) == 0) {
-            client->vanish_at_byte = choose(choice, 200);
+            client->vanish_at_byte = choose(choice, 200 + (uint64_t)habits->body_bytes_max * 2);
         } else {
             client->vanish_at_ns = client->start_at + choose(choice, world->swarm.midway_ns + 1);
         }
@@ -89,9 +96,13 @@ void sim_client_destroy(struct client **client_pointer)
     *client_pointer = NULL;
     for (uint32_t i = 0; i < client->entries_count; i++) {
         free(client->entries[i]->text);
+        free(client->entries[i]->wire);
         free(client->entries[i]);
     }
     free(client->out);
+    free(client->right);
+    free(client->marks);
+    reader_deinit(&client->reader);
     free(client);
 }
 
@@ -111,115 +122,29 @@ bool sim_client_is_satisfied(const struct client *client)
            client->settled == client->entries_count && client->answers == client->requests_count;
 }
 
-uint64_t sim_client_answers(const struct client *client)
+uint64_t sim_client_uploads(const struct client *client)
 {
-    return client->answers;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < client->entries_count; i++) {
+        const struct ledger_entry *entry = client->entries[i];
+        count += entry->sendings_count > 0 && entry->sendings[0].streams;
+    }
+    return count;
 }
 
 void sim_client_heal(struct world *world, struct client *client)
 {
     client->vanish_at_ns = client->vanish_at_byte = TIME_NEVER;
     client->deaf_until = client->deaf_until > world->now_ns ? world->now_ns : client->deaf_until;
-    client->dribbles = false;
+    client->dribbles = client->ends_inside = false;
+    client->part_bytes_max = client->sip_bytes_max = 0;
     client->stall_at = 0;
     client->held_back = 0;
+    client->next_write_at = client->next_read_at = client->awaits_interim_until = 0;
     client->start_at = client->start_at > world->now_ns ? world->now_ns : client->start_at;
     if (client->entries_count > 0 && client->requests_count > client->entries_count + 4) {
         client->requests_count = client->entries_count + 4; /* a flood ends soon */
     }
-}
-
-/* ---- composing ---- */
-
-static char draw_kind(struct world *world)
-{
-    if (world->dialect.protocol->edit == NULL || world->healed ||
-        !choose_percent(world->choice, world->swarm.clients.kinds_percent)) {
-        return 'N';
-    }
-    if (choose_percent(world->choice, world->swarm.clients.closes_percent)) {
-        return 'C';
-    }
-    return "G!A"[choose(world->choice, 3)];
-}
-
-static void add_entry(struct client *client, char kind, struct span text, size_t size,
-                      bool is_request)
-{
-    struct ledger_entry *entry = calloc(1, sizeof *entry);
-    assert(entry != NULL);
-    entry->client = client->number;
-    entry->sequence = client->entries_count + 1;
-    entry->kind = kind;
-    entry->text = malloc(text.size + 1);
-    assert(entry->text != NULL);
-    memcpy(entry->text, text.data, text.size);
-    entry->text_size = text.size;
-    entry->is_request = is_request;
-    entry->stream_from = client->composed;
-    client->composed += size;
-    entry->stream_upto = client->composed;
-    client->entries[client->entries_count++] = entry;
-}
-
-static void put_out(struct client *client, struct span bytes)
-{
-    assert(client->out_done == client->out_size);
-    client->out = realloc(client->out, bytes.size);
-    assert(client->out != NULL);
-    memcpy(client->out, bytes.data, bytes.size);
-    client->out_size = bytes.size;
-    client->out_done = 0;
-}
-
-/* Bytes that are no message of the protocol; empty: every byte is. */
-static struct span garbage_of(const struct world *world)
-{
-    const char *name = world->dialect.protocol->name;
-    if (strcmp(name, "model") == 0) {
-        return span_of("X nonsense\n", 11);
-    }
-    return strcmp(name, "mpu") == 0 ? span_of("12x4nonsense", 12) : span_of(NULL, 0);
-}
-
-static void compose(struct world *world, struct client *client, char kind, size_t letters,
-                    bool is_request)
-{
-    uint8_t *text = malloc(letters + MESSAGE_HEAD_BYTES_MAX);
-    uint8_t *bytes = malloc(letters + MESSAGE_HEAD_BYTES_MAX + 8);
-    assert(text != NULL);
-    assert(bytes != NULL);
-    size_t text_size =
-        message_request_text(kind, client->number, client->entries_count + 1, letters, text);
-    size_t size =
-        message_write(&world->dialect, CLIENT_SIDE, REQUEST, span_of(text, text_size), bytes);
-    add_entry(client, kind, span_of(text, text_size), size, is_request);
-    put_out(client, span_of(bytes, size));
-    free(text);
-    free(bytes);
-}
-
-static void ask(struct world *world, struct client *client)
-{
-    uint32_t sequence = client->entries_count + 1;
-    struct span garbage = garbage_of(world);
-    size_t message_max = world->dialect.message_bytes_max;
-    if (sequence == client->garbage_at && garbage.size > 0) {
-        add_entry(client, 'X', garbage, garbage.size, false);
-        put_out(client, garbage);
-    } else if (sequence == client->oversize_at && message_max < 9000) {
-        compose(world, client, 'N', message_max, false);
-    } else {
-        size_t letters = (size_t)choose(world->choice, world->swarm.clients.letters_max + 1);
-        compose(world, client, draw_kind(world), letters, true);
-        if (sequence == client->stall_at) {
-            client->held_back = (size_t)choose_between(world->choice, 1, client->out_size);
-        }
-    }
-    WORLD_TRACE(world, "client %u composes %u.%u, %zu bytes", client->number, client->number,
-                sequence, client->out_size);
-    client->next_ask_at =
-        world->now_ns + choose(world->choice, world->swarm.clients.think_max_ns + 1);
 }
 
 /* ---- moves ---- */
@@ -249,13 +174,19 @@ static void propose_hearing(const struct world *world, const struct client *clie
     bool deaf = now >= client->deaf_from && now < client->deaf_until;
     uint64_t at = deaf ? client->deaf_until : now;
     if (pipe_available(down) > 0) {
-        propose(plan, MOVE_READ, at);
+        propose(plan, MOVE_READ, at > client->next_read_at ? at : client->next_read_at);
     } else if (!client->saw_reset && pipe_is_broken(down, now)) {
         propose(plan, MOVE_SEE_END, now);
     } else if (!client->saw_end && !client->saw_reset && pipe_is_at_end(down, now)) {
         propose(plan, MOVE_SEE_END, at);
     }
     propose(plan, MOVE_NONE, pipe_next_at(down, now));
+}
+
+/* A response has told it that the end of the connection follows. */
+static bool waits_for_the_end(const struct client *client)
+{
+    return client->told_end_by != 0 && client->settled >= client->told_end_by;
 }
 
 static void propose_speaking(const struct client *client, uint64_t now, struct plan *plan)
@@ -265,10 +196,15 @@ static void propose_speaking(const struct client *client, uint64_t now, struct p
         return;
     }
     if (client->out_done + client->held_back < client->out_size) {
+        uint64_t at = client->next_write_at > now ? client->next_write_at : now;
+        bool awaits =
+            client->awaits_interim_until > at && client->out_done == client->awaits_interim_at;
         if (pipe_free(up) > 0) {
-            propose(plan, MOVE_WRITE, client->next_write_at > now ? client->next_write_at : now);
+            propose(plan, MOVE_WRITE, awaits ? client->awaits_interim_until : at);
         }
-    } else if (client->out_done == client->out_size &&
+    } else if (client->held_back > 0 && client->ends_inside) {
+        propose(plan, MOVE_HALF_CLOSE, now);
+    } else if (!waits_for_the_end(client) && client->out_done == client->out_size &&
                client->entries_count < client->requests_count &&
                client->entries_count - client->settled < client->depth) {
         propose(plan, MOVE_ASK, client->next_ask_at > now ? client->next_ask_at : now);
@@ -281,7 +217,7 @@ static void propose_leaving(const struct client *client, uint64_t now, struct pl
         propose(plan, MOVE_CLOSE, client->close_at > now ? client->close_at : now);
         return;
     }
-    if (!is_finished_asking(client)) {
+    if (!is_finished_asking(client) || waits_for_the_end(client)) {
         return;
     }
     if (client->half_closes && !client->half_closed) {
@@ -334,8 +270,14 @@ static void write_out(struct world *world, struct client *client)
 {
     struct span rest = span_of(client->out + client->out_done,
                                client->out_size - client->out_done - client->held_back);
-    if (client->dribbles) {
-        rest.size = 1;
+    if (client->awaits_interim_until > world->now_ns &&
+        client->out_done < client->awaits_interim_at) {
+        rest.size = client->awaits_interim_at - client->out_done;
+    }
+    if (client->dribbles || client->part_bytes_max > 0) {
+        size_t part =
+            client->dribbles ? 1 : (size_t)choose_between(world->choice, 1, client->part_bytes_max);
+        rest.size = part < rest.size ? part : rest.size;
         client->next_write_at =
             world->now_ns + choose(world->choice, world->swarm.clients.dribble_ns + 1);
     }
@@ -392,7 +334,7 @@ static void act(struct world *world, struct client *client, struct plan plan)
         write_out(world, client);
         break;
     case MOVE_ASK:
-        ask(world, client);
+        sim_client_ask(world, client);
         break;
     case MOVE_HALF_CLOSE:
         WORLD_TRACE(world, "client %u half-closes", client->number);

@@ -37,7 +37,8 @@ bool sim_client_is_done(const struct client *client);
 /* Whether all its requests were answered by the target. */
 bool sim_client_is_satisfied(const struct client *client);
 
-uint64_t sim_client_answers(const struct client *client);
+/* How many of its requests took a link before they were whole. */
+uint64_t sim_client_uploads(const struct client *client);
 
 struct ledger_entry *sim_client_entry(struct client *client, uint32_t sequence);
 
@@ -47,6 +48,13 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
 /* The core has told of its next whole request. */
 void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
                              struct span bytes);
+
+/* A request of it has taken a link. */
+void sim_client_request_taken(struct world *world, struct client *client);
+
+/* The core has told that an exchange of it ended although part of the response was delivered. */
+void sim_client_cut_off(struct world *world, struct client *client, uint64_t exchange,
+                        enum mux_reason reason);
 
 /* The core has told that an exchange of it ends with an error. */
 void sim_client_error_told(struct world *world, struct client *client, uint64_t exchange,

@@ -57,10 +57,16 @@ size_t connection_engine_write(struct connection *connection, struct choice *cho
     return write_to(&connection->down, &connection->up, choice, now, bytes);
 }
 
-void connection_engine_close(struct connection *connection, struct choice *choice, uint64_t now)
+void connection_engine_close(struct connection *connection, struct choice *choice, uint64_t now,
+                             bool aborts)
 {
     assert(connection->stage == STAGE_OPEN);
     connection->stage = STAGE_CLOSED;
+    if (aborts) {
+        connection->up.reader_gone = true;
+        pipe_reset(&connection->down, choice, now);
+        return;
+    }
     close_end(&connection->up, &connection->down, choice, now);
 }
 

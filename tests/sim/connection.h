@@ -69,7 +69,9 @@ void connection_deinit(struct connection *connection);
 /* The engine's end. */
 size_t connection_engine_write(struct connection *connection, struct choice *choice, uint64_t now,
                                struct span bytes);
-void connection_engine_close(struct connection *connection, struct choice *choice, uint64_t now);
+/* `aborts`: by a reset, whatever there is. */
+void connection_engine_close(struct connection *connection, struct choice *choice, uint64_t now,
+                             bool aborts);
 
 /* The peer's end. */
 size_t connection_peer_write(struct connection *connection, struct choice *choice, uint64_t now,

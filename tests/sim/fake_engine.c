@@ -171,7 +171,7 @@ static void accept_all(struct world *world)
         WORLD_TRACE(world, "client %llu is accepted%s", (unsigned long long)connection->number,
                     id == MUX_ID_NONE ? ", no room" : "");
         if (id == MUX_ID_NONE) {
-            connection_engine_close(connection, world->choice, world->now_ns);
+            connection_engine_close(connection, world->choice, world->now_ns, false);
         }
     }
 }
@@ -278,6 +278,7 @@ void fake_engine_turn(struct world *world)
     check_spoilt_links_are_given_up(world);
     check_nobody_waits_for_a_free_link(world);
     check_memory_is_bounded(world);
+    check_orphans_are_given_up(world);
     if (mux_deadline(world->mux) <= world->now_ns) {
         world->turn_is_owed =
             true; /* the clock moved during the turn, or the core is not up to date */

@@ -60,6 +60,8 @@ void fake_io_tell_failure(struct world *world, struct connection *connection,
 static void read_some(struct world *world, struct connection *connection)
 {
     struct span bytes = pipe_view(&connection->up);
+    check_nobody_is_read_for_a_slow_client(world, connection,
+                                           mux_wants(world->mux, connection->id));
     memory_core_begins();
     size_t size = 0;
     uint8_t *space = mux_recv_space(world->mux, connection->id, &size);
@@ -111,6 +113,9 @@ void fake_io_read_on(struct world *world, struct connection *connection, unsigne
             WORLD_TRACE(world, "%s %llu: end-of-stream is read", connection_kind(connection),
                         (unsigned long long)connection->number);
             connection->told_end = true;
+            if (connection->is_link) {
+                link_watch_ended(world, connection);
+            }
             memory_core_begins();
             mux_ended(world->mux, connection->id);
             memory_core_ends();
@@ -290,7 +295,8 @@ void fake_io_close_connection(struct world *world, struct connection *connection
             check_link_is_retired_in_order(world, connection);
             link_watch_over(world, connection);
         }
-        connection_engine_close(connection, world->choice, world->now_ns);
+        bool aborts = (connection->wants & MUX_ABORT) != 0;
+        connection_engine_close(connection, world->choice, world->now_ns, aborts);
     } else {
         connection->stage = STAGE_CLOSED;
         world->attempt_from = world->now_ns;

@@ -24,17 +24,27 @@ enum outcome {
     OUTCOME_CLOSED,      /* its client's connection ended first */
 };
 
+/* What is wrong with a request behind its head. */
+enum flaw { FLAW_NONE, FLAW_MALFORMED, FLAW_TOO_LARGE };
+
 /* One time that a request went to a link. */
 struct sending {
     struct connection *link;
     uint64_t first_byte_at;
-    bool whole;             /* all its bytes were handed over */
-    bool responding;        /* a byte of the response has come */
+    size_t sent;        /* bytes of it that were handed over */
+    bool streams;       /* it took the link before it was whole */
+    bool whole;         /* all of them */
+    bool responding;    /* a byte of the response has come */
+    bool answering;     /* the head of the final response has come */
+    bool early;         /* ... before all of the request was handed over */
+    bool closes_client; /* its end is told by closing the client's connection */
+    bool orphaned;      /* its client has gone, when reading had come to orphan_from */
+    uint64_t orphan_from;
     uint64_t response_from; /* stream offsets in link->up, interim responses included */
     uint64_t response_upto;
     bool response_whole;
     bool unprocessed; /* it stood behind a response that announced the link's end */
-    bool lost;              /* the link ended, or was given up, without the whole response */
+    bool lost;        /* the link ended, or was given up, without the whole response */
 };
 
 struct ledger_entry {
@@ -42,10 +52,15 @@ struct ledger_entry {
     char kind;
     uint8_t *text; /* owns; `text_size` bytes */
     size_t text_size;
+    uint8_t *wire; /* owns; `wire_size` bytes: as the target sees it */
+    size_t wire_size;
+    enum flaw flaw;    /* found out in the middle: the head is right, and it is never whole */
+    size_t sound_size; /* bytes on the client's side in front of the flaw; all without one */
     uint64_t stream_from, stream_upto; /* in the client's stream, framing included */
     bool is_request;                   /* false: garbage, or an unfinished message */
-    bool read_whole;                   /* by the engine, at read_at */
-    uint64_t read_at;
+    bool read_whole;                   /* by the engine */
+    bool is_ready;                     /* enough of it was read to wait for a link, at ready_at */
+    uint64_t ready_at;
     uint64_t exchange; /* serial that the core gave it; 0: none */
     uint64_t settled_at;
     struct sending sendings[SENDINGS_MAX];
@@ -53,6 +68,12 @@ struct ledger_entry {
     enum outcome outcome;
     bool interim_seen;
 };
+
+/* Whether it takes a link with its head. */
+static inline bool entry_is_eager(const struct ledger_entry *entry)
+{
+    return entry->kind == 'E';
+}
 
 static inline bool entry_expects_response(const struct ledger_entry *entry)
 {

@@ -11,6 +11,7 @@
 
 void link_watch_deinit(struct link_watch *watch)
 {
+    reader_deinit(&watch->reader);
     memset(watch, 0, sizeof *watch);
 }
 
@@ -25,50 +26,58 @@ static struct sending *sending_on(struct ledger_entry *entry, const struct conne
     return NULL;
 }
 
-/* Whose request `text` is; its bytes must be exactly those that its client sent. */
-static struct ledger_entry *entry_of(const struct world *world, const struct connection *link,
-                                     struct span text)
+static void spoil(struct world *world, struct connection *link, const char *why)
 {
+    if (link->watch.spoilt == NULL) {
+        link->watch.spoilt = why;
+        WORLD_TRACE(world, "link %llu is spoilt: %s", (unsigned long long)link->number, why);
+    }
+}
+
+/* ---- requests ---- */
+
+/* Whose request begins with these bytes; they must be exactly those that its client sent. */
+static struct ledger_entry *entry_of(const struct world *world, const struct connection *link,
+                                     struct span bytes)
+{
+    struct reader reader = {0};
     char kind;
     uint32_t client, sequence;
     struct ledger_entry *entry = NULL;
-    if (message_request_parse(text, &kind, &client, &sequence)) {
+    (void)reader_take(&reader, &world->dialect, TARGET_SIDE, REQUEST, bytes);
+    if (message_request_parse(reader_text(&reader), &kind, &client, &sequence)) {
         entry = world_entry(world, client, sequence);
     }
-    if (entry == NULL || entry->text_size != text.size ||
-        memcmp(entry->text, text.data, text.size) != 0) {
+    reader_deinit(&reader);
+    size_t size = entry == NULL || entry->wire_size > bytes.size ? bytes.size : entry->wire_size;
+    if (entry == NULL || memcmp(entry->wire, bytes.data, size) != 0) {
         char shown[100];
         sim_fail("the target sees only what a client asked",
                  "link %llu would carry a request that nobody made: %s",
-                 (unsigned long long)link->number, trace_bytes(shown, sizeof shown, text));
+                 (unsigned long long)link->number, trace_bytes(shown, sizeof shown, bytes));
     }
     return entry;
 }
 
 /* The first byte of the request in front of `view` is about to go out. */
-static void begin_request(struct world *world, struct connection *link, struct span view)
+static struct sending *begin_request(struct world *world, struct connection *link, struct span view)
 {
     struct link_watch *watch = &link->watch;
-    size_t size;
-    struct span text;
     check_link_may_carry_a_request(world, link);
     check_pacing(world, link);
-    if (message_cut(&world->dialect, TARGET_SIDE, REQUEST, view, &size, &text) != CUT_WHOLE) {
-        sim_fail("a request goes out whole", "link %llu has only %zu bytes of a request to send",
-                 (unsigned long long)link->number, view.size);
-    }
-    struct ledger_entry *entry = entry_of(world, link, text);
-    check_request_goes_out_whole(world, link, entry);
+    struct ledger_entry *entry = entry_of(world, link, view);
+    check_enough_of_a_request_is_there(world, link, entry, view.size);
     check_no_second_copy(world, entry);
     check_link_has_room(world, link, entry);
-    entry->sendings[entry->sendings_count++] = (struct sending){
+    struct sending *sending = &entry->sendings[entry->sendings_count++];
+    *sending = (struct sending){
         .link = link,
         .first_byte_at = world->now_ns,
+        .streams = view.size < entry->wire_size,
         .response_from = link->up.read,
         .response_upto = link->up.read,
     };
     watch->sending = entry;
-    watch->message_left = size;
     if (entry_expects_response(entry)) {
         if (watch->awaited_count == 0) {
             watch->incoming_at = link->up.read;
@@ -77,22 +86,31 @@ static void begin_request(struct world *world, struct connection *link, struct s
         assert(watch->awaited_count < WATCH_AWAITED_MAX);
         watch->awaited[watch->awaited_count++] = entry;
     }
+    return sending;
 }
 
-/* The middle of a request must be the bytes that follow those already sent. */
-static void continue_request(const struct world *world, const struct connection *link,
-                             struct span bytes)
+/* What goes out must be the bytes that follow those already sent, and all of them sound. Returns how many
+ * of `bytes` are of this request. */
+static size_t go_on(const struct world *world, const struct connection *link,
+                    struct sending *sending, struct span bytes)
 {
-    const struct link_watch *watch = &link->watch;
-    uint8_t whole[MESSAGE_HEAD_BYTES_MAX + 65536];
-    const struct ledger_entry *entry = watch->sending;
-    assert(entry->text_size + 8 <= sizeof whole);
-    size_t size = message_write(&world->dialect, TARGET_SIDE, REQUEST,
-                                span_of(entry->text, entry->text_size), whole);
-    if (memcmp(whole + size - watch->message_left, bytes.data, bytes.size) != 0) {
+    const struct ledger_entry *entry = link->watch.sending;
+    size_t rest = entry->wire_size - sending->sent;
+    size_t size = bytes.size < rest ? bytes.size : rest;
+    if (memcmp(entry->wire + sending->sent, bytes.data, size) != 0) {
         sim_fail("never half a message followed by another's", "link %llu, inside request %u.%u",
                  (unsigned long long)link->number, entry->client, entry->sequence);
     }
+    sending->sent += size;
+    size_t mark = entry->wire_size - (size_t)(entry->stream_upto - entry->stream_from);
+    if (sending->sent > entry->sound_size + mark) {
+        sim_fail("the target sees nothing that is no request",
+                 "link %llu carries request %u.%u beyond its byte %zu, where it goes wrong",
+                 (unsigned long long)link->number, entry->client, entry->sequence,
+                 entry->sound_size);
+    }
+    (void)world;
+    return size;
 }
 
 void link_watch_sending(struct world *world, struct connection *link, struct span view, size_t size)
@@ -103,50 +121,24 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
         return;
     }
     for (size_t done = 0; done < size;) {
-        if (watch->message_left == 0) {
-            begin_request(world, link, span_from(view, done));
-        }
-        size_t part = size - done < watch->message_left ? size - done : watch->message_left;
-        continue_request(world, link, span_of(view.data + done, part));
-        watch->message_left -= part;
-        done += part;
-        if (watch->message_left == 0) {
-            sending_on(watch->sending, link)->whole = true;
+        struct sending *sending = watch->sending == NULL
+                                      ? begin_request(world, link, span_from(view, done))
+                                      : sending_on(watch->sending, link);
+        done += go_on(world, link, sending, span_of(view.data + done, size - done));
+        if (sending->sent == watch->sending->wire_size) {
+            sending->whole = true;
             watch->sending = NULL;
         }
     }
 }
 
-static void spoil(struct world *world, struct connection *link, const char *why)
-{
-    if (link->watch.spoilt == NULL) {
-        link->watch.spoilt = why;
-        WORLD_TRACE(world, "link %llu is spoilt: %s", (unsigned long long)link->number, why);
-    }
-}
-
-static void begin_response(struct sending *sending, uint64_t at)
-{
-    if (!sending->responding) {
-        sending->responding = true;
-        sending->response_from = at;
-    }
-}
+/* ---- responses ---- */
 
 /* The response of the oldest request is whole. */
-static void take_response(struct world *world, struct connection *link, size_t size,
-                          struct span text)
+static void take_response(struct world *world, struct connection *link, char kind)
 {
     struct link_watch *watch = &link->watch;
-    struct ledger_entry *entry = watch->awaited[0];
-    struct sending *sending = sending_on(entry, link);
-    bool is_model = world->dialect.protocol->edit != NULL;
-    begin_response(sending, watch->incoming_at);
-    watch->incoming_at += size;
-    sending->response_upto = watch->incoming_at;
-    if (is_model && text.size > 0 && text.data[0] == 'I') {
-        return; /* interim: the response is still to come */
-    }
+    struct sending *sending = sending_on(watch->awaited[0], link);
     sending->response_whole = true;
     watch->head_since = world->now_ns;
     if (++watch->answered == TRUST_ANSWERS && watch->is_wary) {
@@ -158,38 +150,73 @@ static void take_response(struct world *world, struct connection *link, size_t s
     memmove(watch->awaited, watch->awaited + 1, watch->awaited_count * sizeof watch->awaited[0]);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
-    } else if (is_model && text.size > 0 && text.data[0] == 'Z') {
+    } else if (world->dialect.protocol->edit != NULL && kind == 'Z') {
         spoil(world, link, "the response ends the link");
     }
 }
 
-/* Cuts what was read; false: nothing more can be cut. */
+/* What kind of response is read; 0: not known yet, or the protocol has no kinds. */
+static char kind_of(const struct world *world, const struct reader *reader)
+{
+    return world->dialect.protocol->edit != NULL && reader->size > 0 ? (char)reader->text[0] : 0;
+}
+
+/* The head of the final response says how its client is told of its end. */
+static void note_head(const struct world *world, const struct link_watch *watch,
+                      struct sending *sending)
+{
+    const struct reader *reader = &watch->reader;
+    if (!reader_has_head(reader) || kind_of(world, reader) == 'I') {
+        return;
+    }
+    bool has_body =
+        dialect_streams(&world->dialect) && memchr(reader->text, ':', reader->size) != NULL;
+    sending->early = sending->early || (!sending->answering && !sending->whole);
+    sending->answering = true;
+    sending->closes_client =
+        reader->phase == READER_UNTIL_END || (has_body && watch->awaited[0]->kind == 'O');
+}
+
+/* Whether a bounded message is over the limit; the reader sees to those that stream. */
+static bool is_oversized(const struct world *world, const struct reader *reader, size_t size)
+{
+    size_t most = world->dialect.message_bytes_max;
+    if (dialect_streams(&world->dialect)) {
+        return false;
+    }
+    return reader->phase == READER_WHOLE ? reader->taken > most
+                                         : size + (world->dialect.protocol->edit != NULL) > most;
+}
+
+/* Takes what was read of the oldest one's response. False: nothing more can be cut. */
 static bool take_next(struct world *world, struct connection *link)
 {
     struct link_watch *watch = &link->watch;
-    size_t size;
-    struct span text;
+    struct reader *reader = &watch->reader;
+    struct sending *sending = sending_on(watch->awaited[0], link);
     struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
-    switch (message_cut(&world->dialect, TARGET_SIDE, RESPONSE, bytes, &size, &text)) {
-    case CUT_INVALID:
-        spoil(world, link, "the target sent garbage");
-        return false;
-    case CUT_PARTIAL:
-        if (bytes.size + (world->dialect.protocol->edit != NULL) >
-            world->dialect.message_bytes_max) {
-            spoil(world, link, "the target sent an oversized message");
-        }
-        begin_response(sending_on(watch->awaited[0], link), watch->incoming_at);
-        sending_on(watch->awaited[0], link)->response_upto = link->up.read;
-        return false;
-    case CUT_WHOLE:
-        break;
+    if (!sending->responding) {
+        sending->responding = true;
+        sending->response_from = watch->incoming_at;
     }
-    if (size > world->dialect.message_bytes_max) {
-        spoil(world, link, "the target sent an oversized message");
+    size_t size = reader_take(reader, &world->dialect, TARGET_SIDE, RESPONSE, bytes);
+    note_head(world, watch, sending);
+    if (reader->phase == READER_INVALID || is_oversized(world, reader, bytes.size)) {
+        sending->response_upto = link->up.read;
+        spoil(world, link, "the target sent garbage, or too much");
         return false;
     }
-    take_response(world, link, size, text);
+    watch->incoming_at += size;
+    if (reader->phase != READER_WHOLE) {
+        sending->response_upto = link->up.read;
+        return false;
+    }
+    sending->response_upto = watch->incoming_at;
+    char kind = kind_of(world, reader);
+    reader_reset(reader);
+    if (kind != 'I') { /* else interim: the response is still to come */
+        take_response(world, link, kind);
+    }
     return true;
 }
 
@@ -227,11 +254,63 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
     world->wary = world->wary || watch->awaited_count > 0 ||
-                  (watch->message_left > 0 &&
+                  (watch->sending != NULL &&
                    (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {
         sending_on(watch->awaited[i], link)->unprocessed = reason == REASON_RESPONSE_CLOSES;
     }
+}
+
+void link_watch_ended(struct world *world, struct connection *link)
+{
+    struct link_watch *watch = &link->watch;
+    if (!world->modelled || link->was_lost || watch->spoilt != NULL ||
+        watch->reader.phase != READER_UNTIL_END) {
+        return;
+    }
+    take_response(world, link, 0);
+    reader_reset(&watch->reader);
+}
+
+/* ---- clients that go ---- */
+
+void link_watch_client_gone(struct world *world, struct connection *link, uint32_t client)
+{
+    struct link_watch *watch = &link->watch;
+    if (watch->sending != NULL && watch->sending->client == client) {
+        spoil(world, link, "a client has gone with half a request sent");
+    }
+    for (uint32_t i = 0; i < watch->awaited_count; i++) {
+        if (watch->awaited[i]->client == client) {
+            struct sending *sending = sending_on(watch->awaited[i], link);
+            sending->orphaned = true;
+            sending->orphan_from = link->up.read;
+        }
+    }
+}
+
+bool link_watch_has_orphan(const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    return watch->awaited_count > 0 && sending_on(watch->awaited[0], link)->orphaned;
+}
+
+uint64_t link_watch_bytes_to_swallow(const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    const struct sending *sending =
+        watch->awaited_count == 0 ? NULL : sending_on(watch->awaited[0], link);
+    if (sending == NULL) {
+        return 0;
+    }
+    uint64_t left = watch->reader.phase == READER_UNTIL_END ? UINT64_MAX : watch->reader.left;
+    if (!sending->orphaned || left == UINT64_MAX) {
+        return left;
+    }
+    uint64_t from = sending->responding && sending->response_from > sending->orphan_from
+                        ? sending->response_from
+                        : sending->orphan_from;
+    return link->up.read - from + left;
 }
 
 void link_watch_over(struct world *world, struct connection *link)

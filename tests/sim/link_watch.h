@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "reader.h"
 
 #include "mux/reason.h"
 
@@ -23,17 +24,22 @@ struct world;
 struct connection;
 struct ledger_entry;
 
-enum { WATCH_AWAITED_MAX = 64, TRUST_ANSWERS = 2 /* after which a wary link is trusted */ };
+enum {
+    WATCH_AWAITED_MAX = 64,
+    TRUST_ANSWERS = 2, /* after which a wary link is trusted */
+    SIM_ORPHAN_BYTES_MAX =
+        256 * 1024, /* of a response that is swallowed for a client that has gone */
+};
 
 struct link_watch {
-    size_t message_left;          /* bytes to come of the request that is going out */
-    struct ledger_entry *sending; /* whose it is; NULL: nobody's */
+    struct ledger_entry *sending; /* whose request is going out; NULL: nobody's */
     struct ledger_entry
         *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
     uint32_t awaited_count;
     uint64_t head_since;   /* since when the oldest of them is the oldest */
     bool is_wary;          /* opened when one before it had ended with unanswered requests */
-    uint64_t incoming_at;  /* stream offset where the response of the oldest begins */
+    struct reader reader;  /* of the response of the oldest */
+    uint64_t incoming_at;  /* stream offset up to which responses were cut */
     uint64_t answered;     /* whole responses */
     const char *spoilt;    /* why no further request may be sent; NULL: it may */
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
@@ -51,6 +57,18 @@ void link_watch_received(struct world *world, struct connection *link);
 /* The core tells that the link is up, or that it is given up. */
 void link_watch_up(const struct world *world, struct connection *link);
 void link_watch_lost(struct world *world, struct connection *link, enum mux_reason reason);
+/* The target's end-of-stream was read. */
+void link_watch_ended(struct world *world, struct connection *link);
+
+/* A client has gone, whose request or response the link may carry. */
+void link_watch_client_gone(struct world *world, struct connection *link, uint32_t client);
+
+/* Whether the client of the oldest one has gone. */
+bool link_watch_has_orphan(const struct connection *link);
+
+/* Bytes of the oldest one's response that are announced, and those that were read since its client has
+ * gone; UINT64_MAX: nobody knows how many. */
+uint64_t link_watch_bytes_to_swallow(const struct connection *link);
 
 /* The link is over: what it still carried has ended without a response. */
 void link_watch_over(struct world *world, struct connection *link);

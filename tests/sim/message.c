@@ -7,14 +7,29 @@
 #include <string.h>
 
 #include "model_protocol.h"
+#include "stream_protocol.h"
 
-enum framing { FRAMING_LINE, FRAMING_LENGTH_BINARY, FRAMING_LENGTH_DIGITS, FRAMING_MODEL };
+enum framing {
+    FRAMING_LINE,
+    FRAMING_LENGTH_BINARY,
+    FRAMING_LENGTH_DIGITS,
+    FRAMING_MODEL,
+    FRAMING_STREAM,
+};
+
+bool dialect_streams(const struct dialect *dialect)
+{
+    return dialect->protocol == &stream_protocol;
+}
 
 static enum framing framing_of(const struct dialect *dialect)
 {
     const char *name = dialect->protocol->name;
     if (strcmp(name, "model") == 0) {
         return FRAMING_MODEL;
+    }
+    if (dialect_streams(dialect)) {
+        return FRAMING_STREAM;
     }
     if (strcmp(name, "iso8583") == 0) {
         return FRAMING_LENGTH_BINARY;
@@ -24,6 +39,94 @@ static enum framing framing_of(const struct dialect *dialect)
     }
     assert(strcmp(name, "echo") == 0);
     return FRAMING_LINE;
+}
+
+/* ---- bodies ---- */
+
+size_t message_head_size(const struct dialect *dialect, struct span text)
+{
+    for (size_t i = 0; dialect_streams(dialect) && i < text.size; i++) {
+        if (text.data[i] == ':' || text.data[i] == '*') {
+            return i + 1;
+        }
+    }
+    return text.size;
+}
+
+static const char note[] = "~a note\n";
+
+static size_t line_write(size_t count, uint8_t *out)
+{
+    char line[MESSAGE_LINE_BYTES_MAX + 12];
+    int size = snprintf(line, sizeof line, "+%zu\n", count);
+    assert(size > 0 && size <= MESSAGE_LINE_BYTES_MAX);
+    memcpy(out, line, (size_t)size);
+    return (size_t)size;
+}
+
+static size_t chunks_write(const struct dialect *dialect, enum speaker speaker, struct span body,
+                           uint8_t *out)
+{
+    size_t at = 0;
+    assert(dialect->chunk_bytes > 0);
+    for (size_t done = 0; done < body.size;) {
+        size_t rest = body.size - done;
+        size_t count = dialect->chunk_bytes < rest ? dialect->chunk_bytes : rest;
+        at += line_write(count, out + at);
+        memcpy(out + at, body.data + done, count);
+        at += count;
+        done += count;
+    }
+    if (speaker == RESPONSE) {
+        memcpy(out + at, note, sizeof note - 1);
+        at += sizeof note - 1;
+    }
+    memcpy(out + at, ".\n", 2);
+    return at + 2;
+}
+
+static size_t stream_write(const struct dialect *dialect, enum side side, enum speaker speaker,
+                           struct span text, uint8_t *out)
+{
+    size_t at = 0;
+    size_t head = message_head_size(dialect, text);
+    if (side == TARGET_SIDE) {
+        out[at++] = speaker == REQUEST ? '>' : '<';
+    }
+    memcpy(out + at, text.data, head);
+    at += head;
+    out[at++] = '\n';
+    struct span body = span_from(text, head);
+    uint8_t last = head == 0 ? 0 : text.data[head - 1];
+    if (last == ':') {
+        at += chunks_write(dialect, speaker, body, out + at);
+    } else if (body.size > 0) {
+        memcpy(out + at, body.data, body.size);
+        at += body.size;
+    }
+    return at;
+}
+
+size_t message_line_at(const struct dialect *dialect, struct span text, size_t index)
+{
+    uint8_t line[MESSAGE_LINE_BYTES_MAX];
+    size_t head = message_head_size(dialect, text);
+    size_t body = text.size - head;
+    size_t at = head + 1;
+    for (size_t done = 0; done < body && index > 0; index--) {
+        size_t count = dialect->chunk_bytes < body - done ? dialect->chunk_bytes : body - done;
+        at += line_write(count, line) + count;
+        done += count;
+    }
+    return at;
+}
+
+/* ---- messages ---- */
+
+size_t message_room(const struct dialect *dialect, size_t text_size)
+{
+    size_t chunks = dialect->chunk_bytes == 0 ? 0 : text_size / dialect->chunk_bytes + 1;
+    return text_size + 16 + sizeof note + chunks * MESSAGE_LINE_BYTES_MAX;
 }
 
 size_t message_write(const struct dialect *dialect, enum side side, enum speaker speaker,
@@ -46,6 +149,8 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
             out[at++] = speaker == REQUEST ? '>' : '<';
         }
         break;
+    case FRAMING_STREAM:
+        return stream_write(dialect, side, speaker, text, out);
     case FRAMING_LINE:
         break;
     }
@@ -116,7 +221,10 @@ static enum cut cut_any(const struct dialect *dialect, enum side side, enum spea
             return CUT_INVALID;
         }
         return cut_line(bytes, side == TARGET_SIDE ? 1 : 0, size, text);
+    case FRAMING_STREAM:
+        break; /* see reader.c */
     }
+    assert(false);
     return CUT_INVALID;
 }
 
@@ -148,11 +256,18 @@ static size_t add_letters(uint8_t *out, uint64_t seed, size_t count)
 }
 
 size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters,
-                            uint8_t *out)
+                            size_t body, uint8_t *out)
 {
+    uint64_t seed = (uint64_t)client << 32 | sequence;
     int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.", kind, client, sequence);
     assert(size > 0);
-    return (size_t)size + add_letters(out + size, (uint64_t)client << 32 | sequence, letters);
+    size_t at = (size_t)size;
+    at += add_letters(out + at, seed, letters);
+    if (body > 0) {
+        out[at++] = ':';
+        at += add_letters(out + at, ~seed, body);
+    }
+    return at;
 }
 
 static bool parse_number(struct span text, size_t *at, uint32_t *number)
@@ -175,17 +290,43 @@ bool message_request_parse(struct span text, char *kind, uint32_t *client, uint3
     return parse_number(text, &at, client) && parse_number(text, &at, sequence);
 }
 
-size_t message_response_text(char kind, struct span request_text, size_t bytes_max, uint8_t *out)
+size_t message_response_room(const struct dialect *dialect)
+{
+    return dialect->response_bytes_max + MESSAGE_HEAD_BYTES_MAX + 8;
+}
+
+/* Three in four responses have a body, and a third of these is as long as any. */
+static size_t add_body(const struct dialect *dialect, uint64_t mark, uint8_t *out)
+{
+    size_t most = dialect->response_bytes_max;
+    uint64_t draw = mark >> 8;
+    if (draw % 4 == 0 || most == 0) {
+        return 0;
+    }
+    out[0] = dialect->has_until_end && (draw >> 8) % 6 == 0 ? '*' : ':';
+    size_t size = draw % 3 == 0 ? most : 1 + (size_t)((draw >> 16) % most);
+    return 1 + add_letters(out + 1, ~mark, size);
+}
+
+size_t message_response_text(const struct dialect *dialect, char kind, struct span request_text,
+                             uint8_t *out)
 {
     char request_kind;
     uint32_t client, sequence;
-    bool ours = message_request_parse(request_text, &request_kind, &client, &sequence);
-    uint64_t mark = hash(request_text);
+    struct span head = span_of(request_text.data, message_head_size(dialect, request_text));
+    bool ours = message_request_parse(head, &request_kind, &client, &sequence);
+    uint64_t mark = hash(head);
     int size = snprintf((char *)out, MESSAGE_HEAD_BYTES_MAX, "%c%u.%u.%08x.", kind,
                         ours ? client : 0, ours ? sequence : 0, (unsigned)(mark & UINT32_MAX));
     assert(size > 0);
-    size_t letters_max = bytes_max > (size_t)size ? bytes_max - (size_t)size : 0;
+    size_t at = (size_t)size;
+    if (dialect_streams(dialect)) {
+        at += add_letters(out + at, mark, mark % 8);
+        return kind == 'I' ? at : at + add_body(dialect, mark, out + at);
+    }
+    size_t bytes_max = dialect->response_bytes_max;
+    size_t letters_max = bytes_max > at ? bytes_max - at : 0;
     /* One in four responses is long, the others are short. */
     size_t letters = mark % 4 == 0 ? letters_max : letters_max < 8 ? letters_max : mark % 8;
-    return (size_t)size + add_letters(out + size, mark, letters);
+    return at + add_letters(out + at, mark, letters);
 }

@@ -23,14 +23,29 @@ enum speaker { REQUEST, RESPONSE };
 
 enum cut { CUT_PARTIAL, CUT_WHOLE, CUT_INVALID };
 
-enum { MESSAGE_HEAD_BYTES_MAX = 48 }; /* of any text before its letters, with framing */
+enum {
+    MESSAGE_HEAD_BYTES_MAX = 48, /* of any text before its letters, with framing */
+    MESSAGE_LINE_BYTES_MAX = 12, /* of a line between chunks: `+<count>` and its newline */
+};
 
+/* How the world under test speaks. Protocol `stream`: what follows the first ':' or '*' of a text is its
+ * body. */
 struct dialect {
     const struct protocol *protocol;
     size_t message_bytes_max;
+    uint64_t body_bytes_max;   /* as configured; 0: no limit */
+    size_t response_bytes_max; /* of the text of a right response, and of its body */
+    size_t chunk_bytes;        /* of each chunk of a body but the last */
+    bool has_until_end;        /* some responses go on until the target's end-of-stream */
 };
 
-/* Dresses a text and returns the size; `out` has room for the text and 8 bytes. */
+/* Whether its messages have bodies. */
+bool dialect_streams(const struct dialect *dialect);
+
+/* What a text of that size takes at most when it is dressed. */
+size_t message_room(const struct dialect *dialect, size_t text_size);
+
+/* Dresses a text and returns the size; `out` has message_room. A body until the end has no end. */
 size_t message_write(const struct dialect *dialect, enum side side, enum speaker speaker,
                      struct span text, uint8_t *out);
 
@@ -38,15 +53,26 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
 enum cut message_cut(const struct dialect *dialect, enum side side, enum speaker speaker,
                      struct span bytes, size_t *size, struct span *text);
 
-/* The text of a request with `letters` letters; returns its size. */
+/* The text of a request with `letters` letters, and a body of as many as `body` if that is not 0;
+ * returns its size, which is below MESSAGE_HEAD_BYTES_MAX and these. */
 size_t message_request_text(char kind, uint32_t client, uint32_t sequence, size_t letters,
-                            uint8_t *out);
+                            size_t body, uint8_t *out);
 
 /* Who sent a request, from its text. False: it is not one of ours. */
 bool message_request_parse(struct span text, char *kind, uint32_t *client, uint32_t *sequence);
 
-/* The text of the right response to a request of that text; at most `bytes_max` bytes. `kind` is 'R',
- * 'I' (interim) or 'Z' (the link ends). */
-size_t message_response_text(char kind, struct span request_text, size_t bytes_max, uint8_t *out);
+/* The text of the right response to a request of that text: for a message with a body its head says
+ * all. `kind` is 'R', 'I' (interim, without body) or 'Z' (the link ends). `out` has room for
+ * message_response_room bytes. */
+size_t message_response_text(const struct dialect *dialect, char kind, struct span request_text,
+                             uint8_t *out);
+size_t message_response_room(const struct dialect *dialect);
+
+/* Up to the mark that a body follows, or all of it. */
+size_t message_head_size(const struct dialect *dialect, struct span text);
+
+/* Where on the client's side the line in front of chunk `index` stands, or the end if there are
+ * fewer. */
+size_t message_line_at(const struct dialect *dialect, struct span text, size_t index);
 
 #endif

@@ -37,6 +37,13 @@ static uint64_t number_at(struct span line, size_t *at)
     return value;
 }
 
+uint64_t model_tag(struct span head)
+{
+    size_t at = 1;
+    uint64_t client = number_at(head, &at);
+    return client << 32 | number_at(head, &at);
+}
+
 static enum frame_status frame_request(const struct protocol_settings *settings,
                                        struct framer *framer, struct span bytes,
                                        struct frame *frame, struct request *request)
@@ -46,14 +53,12 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
     }
     enum frame_status status = cut_line(settings, framer, bytes, frame);
     if (status == FRAME_PIECE) {
-        size_t at = 1;
-        uint64_t client = number_at(bytes, &at);
         *request = (struct request){.expects_response = bytes.data[0] != '!',
                                     .resendable = bytes.data[0] == 'G',
                                     .closes = bytes.data[0] == 'C',
                                     .alone = bytes.data[0] == 'A',
                                     .kind = bytes.data[0],
-                                    .key = client << 32 | number_at(bytes, &at)};
+                                    .key = model_tag(bytes)};
     }
     return status;
 }
@@ -104,8 +109,8 @@ const char *model_trouble(enum trouble trouble)
     return words[trouble];
 }
 
-static struct reply error_reply(const struct protocol_settings *settings, enum trouble trouble,
-                                uint16_t code, const struct request *request, uint8_t *out)
+struct reply model_error_reply(const struct protocol_settings *settings, enum trouble trouble,
+                               uint16_t code, const struct request *request, uint8_t *out)
 {
     (void)settings;
     (void)code;
@@ -130,6 +135,6 @@ const struct protocol model_protocol = {
     .frame_request = frame_request,
     .frame_response = frame_response,
     .edit = edit,
-    .error_reply = error_reply,
+    .error_reply = model_error_reply,
     .describe = describe,
 };

@@ -30,4 +30,9 @@ extern const struct protocol model_protocol;
 /* The word of an error reply for a trouble. */
 const char *model_trouble(enum trouble trouble);
 
+/* For protocol `stream`, which has the same tags and error replies. */
+uint64_t model_tag(struct span head);
+struct reply model_error_reply(const struct protocol_settings *settings, enum trouble trouble,
+                               uint16_t code, const struct request *request, uint8_t *out);
+
 #endif

@@ -89,11 +89,13 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_RESPONSE_TIMEOUT:
         return has_timed_out(world, link);
     case REASON_HALF_REQUEST:
-        return link->watch.message_left > 0;
+        return link->watch.sending != NULL;
     case REASON_MEMORY:
         return memory_failed() > 0;
     case REASON_SHUTDOWN:
         return world->draining;
+    case REASON_ORPHAN:
+        return link_watch_has_orphan(link);
     case REASON_LINK_IDLE:
         return link->watch.awaited_count == 0;
     default:

@@ -187,6 +187,13 @@ static void add_up(const struct world *world, struct tally *tally)
     tally->resent += counters->resent;
     tally->returned += counters->returned;
     tally->orphans += counters->orphans;
+    for (uint32_t i = 0; i < world->clients_count; i++) {
+        tally->uploads += sim_client_uploads(world->clients[i]);
+    }
+    tally->half_uploads += world->witness.lost[REASON_HALF_REQUEST];
+    tally->early_responses += world->witness.lost[REASON_EARLY_RESPONSE];
+    tally->cut_off += world->witness.cut_off;
+    tally->orphans_given_up += world->witness.lost[REASON_ORPHAN];
 }
 
 /* ---- drawn worlds ---- */

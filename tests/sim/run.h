@@ -14,6 +14,9 @@
 struct tally {
     uint64_t steps, requests, responses, error_replies, links, strays, timeouts, resent, returned,
         orphans;
+    /* messages that stream */
+    uint64_t uploads; /* requests that took a link before they were whole */
+    uint64_t half_uploads, early_responses, cut_off, orphans_given_up;
 };
 
 /* One run of a drawn world; adds to `tally`. A check that fails does not return. */

@@ -32,7 +32,9 @@ struct scene *scene_prepare(const struct protocol *protocol)
 
 void scene_begin(struct scene *scene)
 {
-    world_open(scene->world, "build/tests/sim/test_failure_table <name of the test>");
+    world_open(
+        scene->world,
+        "build/tests/sim/test_failure_table or test_stream_table, with the name of the test");
     scene_settle(scene);
 }
 

@@ -72,18 +72,29 @@ static void add_tally(struct tally *sum, const struct tally *part)
     sum->resent += part->resent;
     sum->returned += part->returned;
     sum->orphans += part->orphans;
+    sum->uploads += part->uploads;
+    sum->half_uploads += part->half_uploads;
+    sum->early_responses += part->early_responses;
+    sum->cut_off += part->cut_off;
+    sum->orphans_given_up += part->orphans_given_up;
 }
 
 static void print_tally(const struct tally *t)
 {
     printf(
         "steps %llu  requests %llu  responses %llu  error replies %llu  links %llu  strays %llu  "
-        "timeouts %llu  resent %llu  returned %llu  orphans %llu\n",
+        "timeouts %llu  resent %llu  returned %llu  orphans %llu\n"
+        "uploads %llu  half uploads %llu  early responses %llu  responses cut off %llu  orphans "
+        "given "
+        "up %llu\n",
         (unsigned long long)t->steps, (unsigned long long)t->requests,
         (unsigned long long)t->responses, (unsigned long long)t->error_replies,
         (unsigned long long)t->links, (unsigned long long)t->strays,
         (unsigned long long)t->timeouts, (unsigned long long)t->resent,
-        (unsigned long long)t->returned, (unsigned long long)t->orphans);
+        (unsigned long long)t->returned, (unsigned long long)t->orphans,
+        (unsigned long long)t->uploads, (unsigned long long)t->half_uploads,
+        (unsigned long long)t->early_responses, (unsigned long long)t->cut_off,
+        (unsigned long long)t->orphans_given_up);
 }
 
 /* ---- seeds, in children ---- */

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "message.h"
 #include "model_protocol.h"
+#include "stream_protocol.h"
 
 #define PICK(choice, list) ((list)[choose((choice), ARRAY_COUNT(list))])
 
@@ -74,6 +75,8 @@ static void draw_clients(struct client_habits *habits, struct choice *choice, bo
     }
     habits->dribbles_percent = some(choice, 60);
     habits->dribble_ns = PICK(choice, times_ns) / 10;
+    habits->pauses_percent = some(choice, 90);
+    habits->sips_percent = some(choice, 60);
     habits->vanishes_percent = some(choice, 60);
     habits->garbage_percent = some(choice, 15);
     habits->oversize_percent = some(choice, 15);
@@ -102,6 +105,9 @@ static void draw_target(struct target_habits *habits, struct choice *choice, boo
     habits->resets_percent = some(choice, 50);
     habits->closes_percent = some(choice, 40);
     habits->early_percent = some(choice, 40);
+    habits->pauses_percent = some(choice, 60);
+    habits->pause_ns = PICK(choice, times_ns) / 5;
+    habits->spoils_percent = some(choice, 30);
     habits->stray_percent = some(choice, 60);
     habits->closes_at_once_percent = some(choice, 40);
     habits->speaks_first_percent = some(choice, 30);
@@ -115,7 +121,7 @@ static void draw_sizes(struct swarm *swarm, struct mux_options *options, struct 
                        bool calm)
 {
     static const size_t messages[] = {128, 256, 1000, 8000, MIB};
-    static const size_t memories[] = {2 * KIB, 8 * KIB, 64 * KIB, 64 * MIB};
+    static const size_t memories[] = {40 * KIB, 48 * KIB, 64 * KIB, 64 * MIB};
     static const size_t backlogs[] = {1, 100, 4 * KIB, 64 * KIB};
     size_t message_max = PICK(choice, messages);
     options->settings.message_bytes_max = message_max;
@@ -126,6 +132,33 @@ static void draw_sizes(struct swarm *swarm, struct mux_options *options, struct 
     swarm->memory_is_tight = options->memory_bytes_max < MIB;
     size_t letters_max = (message_max < 2000 ? message_max : 2000) - MESSAGE_HEAD_BYTES_MAX;
     swarm->clients.letters_max = (uint32_t)(choose(choice, 2) == 0 ? 5 : letters_max);
+}
+
+static size_t least(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Bodies, in protocol `stream`: far larger than the buffers, but not so large that narrow pipes carry
+ * nothing else. */
+static void draw_bodies(struct swarm *swarm, struct mux_options *options, struct choice *choice,
+                        bool calm)
+{
+    static const size_t bodies[] = {20, 300, 5000, 70000, 300000};
+    static const size_t chunks[] = {1, 7, 100, 5000, 400000};
+    static const size_t buffers[] = {1, 50, 1000, 64 * KIB};
+    size_t narrowest = least(swarm->pipe_to_engine.capacity, swarm->pipe_to_peer.capacity);
+    size_t most = least(PICK(choice, bodies), narrowest * (calm ? 50 : 100));
+    size_t chunk = PICK(choice, chunks);
+    swarm->clients.body_bytes_max = most;
+    swarm->dialect.response_bytes_max = least(PICK(choice, bodies), most);
+    swarm->dialect.chunk_bytes = chunk < most / 500 ? most / 500 : chunk;
+    swarm->dialect.has_until_end = !calm && choose(choice, 2) == 0;
+    options->request_buffer_bytes = PICK(choice, buffers);
+    if (swarm->memory_is_tight) { /* enough for one client that fills its backlogs */
+        options->memory_bytes_max = 600 * KIB;
+    }
+    options->settings.body_bytes_max = choose(choice, 2) == 0 ? 0 : most;
 }
 
 static void draw_times(struct mux_options *options, struct choice *choice, bool calm)
@@ -184,6 +217,9 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
     draw_clients(&swarm->clients, choice, calm);
     draw_target(&swarm->target, choice, calm);
     draw_sizes(swarm, options, choice, calm);
+    if (options->protocol == &stream_protocol) {
+        draw_bodies(swarm, options, choice, calm);
+    }
     draw_times(options, choice, calm);
     swarm->midway_ns = PICK(choice, times_ns) / 2;
     if (!calm) {

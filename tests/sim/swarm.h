@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "choice.h"
+#include "message.h"
 #include "mux/mux.h"
 #include "pipe.h"
 
@@ -23,9 +24,13 @@ struct client_habits {
     uint64_t start_max_ns;
     uint32_t kinds_percent;  /* a request is one of the special kinds of protocol `model` */
     uint32_t closes_percent; /* ... of kind C */
+    size_t body_bytes_max;   /* protocol `stream` */
     /* troubles */
     uint32_t dribbles_percent; /* a client that sends byte by byte */
     uint64_t dribble_ns;
+    uint32_t
+        pauses_percent;    /* a client that sends in parts with pauses between them (dribble_ns) */
+    uint32_t sips_percent; /* a client that reads in parts with pauses between them */
     uint32_t vanishes_percent;      /* a client that resets or closes somewhere */
     uint32_t garbage_percent;       /* a client that sends garbage once */
     uint32_t oversize_percent;      /* a client that sends an oversized request once */
@@ -50,6 +55,9 @@ struct target_habits {
     uint32_t resets_percent; /* instead of the answer */
     uint32_t closes_percent; /* behind the answer */
     uint32_t early_percent;  /* answers before the request is whole */
+    uint32_t pauses_percent; /* sends in parts with pauses between them */
+    uint64_t pause_ns;
+    uint32_t spoils_percent; /* protocol `stream`: goes wrong in the middle of a body */
     uint32_t stray_percent;  /* speaks although nobody asked */
     /* per link */
     uint32_t closes_at_once_percent;
@@ -85,6 +93,7 @@ struct swarm {
     struct engine_habits engine;
     struct weather_habits weather;
     struct pipe_style pipe_to_engine, pipe_to_peer;
+    struct dialect dialect; /* but for what the options say */
     bool memory_is_tight;
     uint64_t memory_fails_every; /* each so-many-th allocation of the core fails; 0: none does */
     bool drains_midway;          /* a terminate signal comes while there is work */

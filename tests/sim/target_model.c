@@ -12,34 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client_state.h"
+#include "target_state.h"
 #include "world.h"
 
-enum { ANSWERS_MAX = 32 };
-
 #define LAZY_NS (5 * NS_PER_S)
-
-enum finale { FINALE_NONE, FINALE_END, FINALE_RESET };
-
-struct answer {
-    uint64_t at;
-    uint8_t *bytes; /* owns */
-    size_t size, done;
-    enum finale finale; /* behind the bytes */
-};
-
-struct target_link {
-    struct connection *link; /* borrows */
-    uint64_t parsed;         /* stream offset in `down` */
-    struct answer answers[ANSWERS_MAX];
-    uint32_t answers_count;
-    bool lied;
-    bool half_heard; /* answered before the request was whole; the rest of it is skipped */
-    uint64_t deaf_until;
-    uint64_t end_at, speak_at, hole_at; /* TIME_NEVER: never */
-    uint64_t saw_end_at;                /* TIME_NEVER: not yet */
-    bool lazy;
-};
 
 /* ---- life ---- */
 
@@ -84,6 +60,7 @@ void target_link_destroy(struct target_link **target_pointer)
     for (uint32_t i = 0; i < target->answers_count; i++) {
         free(target->answers[i].bytes);
     }
+    reader_deinit(&target->reader);
     free(target);
 }
 
@@ -97,6 +74,11 @@ void target_link_heal(struct world *world, struct target_link *target)
     target->end_at = target->speak_at = target->hole_at = TIME_NEVER;
     target->deaf_until = 0;
     target->lazy = false;
+    for (uint32_t i = 0; i < target->answers_count; i++) {
+        target->answers[i].part_bytes_max = 0;
+        target->answers[i].at =
+            target->answers[i].at > world->now_ns ? world->now_ns : target->answers[i].at;
+    }
     if (target->link->up.swallows && target->link->peer_open) {
         connection_peer_reset(target->link, world->choice,
                               world->now_ns); /* it has forgotten the link */
@@ -115,134 +97,6 @@ void target_link_restart(struct world *world, struct target_link *target)
         connection_peer_reset(target->link, world->choice, world->now_ns);
     } else {
         connection_peer_close(target->link, world->choice, world->now_ns);
-    }
-}
-
-/* ---- answers ---- */
-
-static struct answer *add_answer(struct target_link *target, uint64_t at, struct span bytes)
-{
-    if (target->answers_count == ANSWERS_MAX) {
-        target->lied = true;
-        return NULL; /* it has said enough */
-    }
-    struct answer *answer = &target->answers[target->answers_count++];
-    if (target->answers_count > 1 && answer[-1].at > at) {
-        at = answer[-1].at;
-    }
-    *answer = (struct answer){.at = at, .bytes = malloc(bytes.size + 1), .size = bytes.size};
-    assert(answer->bytes != NULL);
-    memcpy(answer->bytes, bytes.data, bytes.size);
-    return answer;
-}
-
-static size_t write_right(const struct world *world, char kind, struct span request, uint8_t *out)
-{
-    uint8_t text[9000 + MESSAGE_HEAD_BYTES_MAX];
-    size_t size = message_response_text(kind, request, response_bytes_max(world), text);
-    return message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), out);
-}
-
-/* Something that is no right answer to anything. */
-static size_t write_wrong(struct world *world, struct target_link *target, uint8_t *out)
-{
-    target->lied = true;
-    return write_right(world, 'R', span_of("N0.0.nobody", 11), out);
-}
-
-static void answer_garbage(struct target_link *target, uint64_t at)
-{
-    target->lied = true;
-    add_answer(target, at, span_of("garbage\n", 8));
-}
-
-/* A message over the limit, with its end or without. */
-static void answer_oversize(struct world *world, struct target_link *target, uint64_t at,
-                            bool endless)
-{
-    size_t size = world->dialect.message_bytes_max + 10;
-    target->lied = true;
-    if (size > 9000) {
-        return; /* then it stays silent */
-    }
-    uint8_t *text = malloc(size), *bytes = malloc(size + 8);
-    assert(text != NULL);
-    assert(bytes != NULL);
-    memset(text, 'z', size);
-    size_t written =
-        message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), bytes);
-    add_answer(target, at, span_of(bytes, endless ? written - 1 : written));
-    free(text);
-    free(bytes);
-}
-
-static void answer_half(struct world *world, struct target_link *target, uint64_t at,
-                        struct span right)
-{
-    size_t size = (size_t)choose(world->choice, right.size);
-    struct answer *answer = add_answer(target, at, span_of(right.data, size));
-    if (answer != NULL) {
-        answer->finale = choose(world->choice, 2) == 0 ? FINALE_END : FINALE_RESET;
-    }
-}
-
-static void answer_right(struct world *world, struct target_link *target, uint64_t at,
-                         struct span request)
-{
-    const struct target_habits *habits = &world->swarm.target;
-    struct choice *choice = world->choice;
-    bool is_model = world->dialect.protocol->edit != NULL;
-    uint8_t bytes[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
-    if (is_model && choose_percent(choice, habits->interim_percent)) {
-        add_answer(target, at, span_of(bytes, write_right(world, 'I', request, bytes)));
-        at += world->healed ? 0 : choose(choice, habits->think_max_ns + 1);
-    }
-    bool last = is_model && !world->healed && choose_percent(choice, habits->last_percent);
-    struct span right = {.data = bytes,
-                         .size = write_right(world, last ? 'Z' : 'R', request, bytes)};
-    if (!world->healed && choose_percent(choice, habits->half_percent)) {
-        answer_half(world, target, at, right);
-        return;
-    }
-    struct answer *answer = add_answer(target, at, right);
-    if (world->healed) {
-        return;
-    }
-    if (answer != NULL && choose_percent(choice, habits->closes_percent)) {
-        answer->finale = choose(choice, 2) == 0 ? FINALE_END : FINALE_RESET;
-    }
-    if (choose_percent(choice, habits->duplicate_percent)) {
-        target->lied = true;
-        add_answer(target, at + choose(choice, habits->think_max_ns + 1), right);
-    }
-}
-
-/* Decides what becomes of a request that has arrived. */
-static void answer(struct world *world, struct target_link *target, struct span request)
-{
-    const struct target_habits *habits = &world->swarm.target;
-    struct choice *choice = world->choice;
-    bool well = world->healed;
-    uint64_t at = world->now_ns + (well ? 0 : choose(choice, habits->think_max_ns + 1));
-    if (!well && choose_percent(choice, habits->silent_percent)) {
-        target->lied = true; /* in a pipeline, what it says next stands in the wrong place */
-        return;
-    }
-    if (!well && choose_percent(choice, habits->garbage_percent)) {
-        answer_garbage(target, at);
-    } else if (!well && choose_percent(choice, habits->oversize_percent)) {
-        answer_oversize(world, target, at, false);
-    } else if (!well && choose_percent(choice, habits->endless_percent)) {
-        answer_oversize(world, target, at, true);
-    } else if (!well && choose_percent(choice, habits->resets_percent)) {
-        struct answer *end = add_answer(target, at, span_of("", 0));
-        if (end != NULL) {
-            end->finale = choose(choice, 2) == 0 ? FINALE_END : FINALE_RESET;
-        }
-    } else {
-        bool late = !well && choose_percent(choice, habits->late_percent);
-        at += late ? world->options.response_timeout_ns : 0;
-        answer_right(world, target, at, request);
     }
 }
 
@@ -298,34 +152,45 @@ uint64_t target_link_due(const struct world *world, const struct target_link *ta
     return plan.move == MOVE_NONE && plan.at <= world->now_ns ? TIME_NEVER : plan.at;
 }
 
+/* A request is whole, and is answered unless it was before. */
+static void take_request(struct world *world, struct target_link *target)
+{
+    struct span text = reader_text(&target->reader);
+    char shown[60];
+    WORLD_TRACE(world, "the target hears on link %llu: %s",
+                (unsigned long long)target->link->number, trace_bytes(shown, sizeof shown, text));
+    if (!target->half_heard && text.data[0] != '!') {
+        target_answer(world, target, text);
+    }
+    target->head_seen = target->half_heard = false;
+    reader_reset(&target->reader);
+}
+
+/* A part of a request is there. */
+static void take_part(struct world *world, struct target_link *target, size_t more)
+{
+    bool streams = dialect_streams(&world->dialect);
+    struct span head = reader_text(&target->reader);
+    if (target->head_seen || (streams ? !reader_has_head(&target->reader) : more == 0)) {
+        return;
+    }
+    target->head_seen = streams;
+    target->half_heard = target->half_heard || target_answer_early(world, target, head);
+}
+
 static void read_requests(struct world *world, struct target_link *target)
 {
     struct pipe *down = &target->link->down;
     pipe_consume(down, pipe_available(down));
     for (;;) {
-        size_t size;
-        struct span text;
         struct span bytes = pipe_history(down, target->parsed, down->read);
-        if (message_cut(&world->dialect, TARGET_SIDE, REQUEST, bytes, &size, &text) != CUT_WHOLE) {
-            if (bytes.size > 0 && !target->half_heard && !world->healed &&
-                choose_percent(world->choice, world->swarm.target.early_percent)) {
-                uint8_t wrong[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
-                target->half_heard = true;
-                add_answer(target, world->now_ns,
-                           span_of(wrong, write_wrong(world, target, wrong)));
-            }
+        size_t size = reader_take(&target->reader, &world->dialect, TARGET_SIDE, REQUEST, bytes);
+        target->parsed += size;
+        if (target->reader.phase != READER_WHOLE) {
+            take_part(world, target, bytes.size - size);
             return;
         }
-        target->parsed += size;
-        char shown[60];
-        WORLD_TRACE(world, "the target hears on link %llu: %s",
-                    (unsigned long long)target->link->number,
-                    trace_bytes(shown, sizeof shown, text));
-        if (target->half_heard) {
-            target->half_heard = false;
-        } else if (text.data[0] != '!') {
-            answer(world, target, text);
-        }
+        take_request(world, target);
     }
 }
 
@@ -347,6 +212,11 @@ static void write_answer(struct world *world, struct target_link *target)
     char shown[60];
     WORLD_TRACE(world, "the target says on link %llu: %s", (unsigned long long)target->link->number,
                 trace_bytes(shown, sizeof shown, rest));
+    if (first->part_bytes_max > 0) {
+        size_t part = (size_t)choose_between(world->choice, 1, first->part_bytes_max);
+        rest.size = part < rest.size ? part : rest.size;
+        first->at = world->now_ns + choose(world->choice, first->pause_ns + 1);
+    }
     first->done += connection_peer_write(target->link, world->choice, world->now_ns, rest);
     if (first->done < first->size) {
         return;
@@ -372,9 +242,8 @@ static void see_end(struct world *world, struct target_link *target)
 
 void target_link_speak(struct world *world, struct target_link *target)
 {
-    uint8_t wrong[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
     target->speak_at = TIME_NEVER;
-    add_answer(target, world->now_ns, span_of(wrong, write_wrong(world, target, wrong)));
+    target_answer_wrong(world, target);
 }
 
 static void fall_into_hole(struct world *world, struct target_link *target)

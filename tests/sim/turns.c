@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client_state.h"
 #include "memory.h"
 #include "pipelines.h"
 #include "world.h"
@@ -37,6 +38,19 @@ static const struct seen_exchange *next_of(const struct witness *witness, uint64
     return NULL;
 }
 
+/* Whether enough of it is there to wait for a link, without doubt. */
+static bool is_ready(const struct world *world, const struct seen_exchange *next)
+{
+    if (!dialect_streams(&world->dialect) || !world->modelled) {
+        return true;
+    }
+    const struct client *model = world->witness.clients[next->client].connection->client;
+    const struct ledger_entry *entry =
+        sim_client_entry_of(model, (uint64_t)(next - world->witness.exchanges));
+    return entry != NULL && entry->flaw == FLAW_NONE &&
+           sim_client_is_surely_ready(world, model, entry);
+}
+
 /* Whether it surely has a turn. With unsent responses its client may be over its backlog; and what is not
  * at the head may have failed already, and wait for its place in the order. */
 static bool has_a_turn(const struct world *world, const struct seen_exchange *next)
@@ -47,7 +61,7 @@ static bool has_a_turn(const struct world *world, const struct seen_exchange *ne
     bool may_have_failed = waited_ns >= options->wait_timeout_ns ||
                            waited_ns >= options->queue_timeout_ns || world->draining ||
                            memory_failed() > 0;
-    return !client->closed && !client->connection->owed &&
+    return is_ready(world, next) && !client->closed && !client->connection->owed &&
            (next == &world->witness.exchanges[client->head] || !may_have_failed);
 }
 
@@ -110,7 +124,7 @@ static bool could_carry(const struct world *world, const struct connection *link
     uint32_t count = watch->awaited_count;
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
            (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < link_room(world, link) &&
-           watch->message_left == 0 && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
+           watch->sending == NULL && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
            world->now_ns >= link->connected_at + world->options.delay_ns &&
            world->now_ns >= link->connected_at + world->options.gap_ns &&
            world->now_ns >= watch->last_byte_at + world->options.gap_ns;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client_model.h"
+#include "client_state.h"
 #include "memory.h"
 #include "turns.h"
 #include "world.h"
@@ -88,6 +89,7 @@ static struct seen_exchange *begin_exchange(struct world *world, const struct mu
     struct seen_client *client = seen_client(witness, event->client);
     if (client != NULL && client->open++ == 0) {
         client->head = event->exchange;
+        client->head_since = world->now_ns;
         memset(client->turns_seen, 0, sizeof client->turns_seen);
     }
     return exchange;
@@ -105,7 +107,8 @@ static struct seen_exchange *known_exchange(struct world *world, const struct mu
     return exchange;
 }
 
-static void next_head(struct witness *witness, struct seen_client *client, uint64_t serial)
+static void next_head(struct witness *witness, struct seen_client *client, uint64_t serial,
+                      uint64_t now)
 {
     assert(client->open > 0);
     client->open--;
@@ -119,8 +122,32 @@ static void next_head(struct witness *witness, struct seen_client *client, uint6
         if (exchange->client == owner && exchange->phase != PHASE_ENDED &&
             exchange->phase != PHASE_UNKNOWN) {
             client->head = next;
+            client->head_since = now;
             return;
         }
+    }
+}
+
+/* What ended well was answered, or expects nothing and was sent; what was cut off has a cause. */
+static void check_end_makes_sense(struct world *world, const struct seen_exchange *exchange,
+                                  const struct mux_event *event)
+{
+    const struct seen_client *client = seen_client(&world->witness, exchange->client);
+    const struct client *model =
+        client == NULL || !world->modelled ? NULL : client->connection->client;
+    const struct ledger_entry *entry =
+        model == NULL ? NULL : sim_client_entry_of(model, event->exchange);
+    if (event->reason != REASON_NONE) {
+        if (exchange->responses > 0 && event->client != 0 && entry != NULL) {
+            world->witness.cut_off++;
+            sim_client_cut_off(world, client->connection->client, event->exchange, event->reason);
+        }
+        return;
+    }
+    if (exchange->phase != PHASE_TAKEN ||
+        (entry != NULL && entry_expects_response(entry) && exchange->responses == 0)) {
+        sim_fail("what ends well was answered", "exchange %llu was not",
+                 (unsigned long long)event->exchange);
     }
 }
 
@@ -133,6 +160,7 @@ static void on_ended(struct world *world, const struct mux_event *event)
         exchange = begin_exchange(world, event);
     }
     exchange = known_exchange(world, event, PHASE_WAITING, PHASE_TAKEN);
+    check_end_makes_sense(world, exchange, event);
     exchange->phase = PHASE_ENDED;
     exchange->reason = event->reason;
     exchange->orphaned = event->client == 0;
@@ -140,7 +168,7 @@ static void on_ended(struct world *world, const struct mux_event *event)
     witness->ended[event->reason]++;
     struct seen_client *client = seen_client(witness, exchange->client);
     if (client != NULL) {
-        next_head(witness, client, event->exchange);
+        next_head(witness, client, event->exchange, world->now_ns);
     }
     while (witness->oldest_open <= witness->exchanges_count &&
            witness->exchanges[witness->oldest_open].phase != PHASE_WAITING &&
@@ -158,6 +186,10 @@ static void on_taken(struct world *world, const struct mux_event *event)
     link->taken_at = world->now_ns;
     exchange->link = link;
     turns_taken(world, event->client, exchange);
+    const struct seen_client *client = seen_client(&world->witness, event->client);
+    if (client != NULL && world->modelled) {
+        sim_client_request_taken(world, client->connection->client);
+    }
 }
 
 static void on_request(struct world *world, const struct mux_event *event)
@@ -212,8 +244,16 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
 {
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
+    if (world->modelled && event->reason == REASON_ORPHAN &&
+        link_watch_bytes_to_swallow(link) < SIM_ORPHAN_BYTES_MAX - MUX_SCRATCH_BYTES) {
+        sim_fail("an orphaned response is swallowed",
+                 "link %llu is given up for one with %llu bytes so far, or to come",
+                 (unsigned long long)link->number,
+                 (unsigned long long)link_watch_bytes_to_swallow(link));
+    }
     link->was_lost = true;
     link_watch_lost(world, link, event->reason);
+    world->witness.lost[event->reason]++;
     if (event->reason != REASON_LINK_IDLE) {
         return;
     }
@@ -268,7 +308,8 @@ static void on_client_closed(struct world *world, const struct mux_event *event)
 /* An error reply may follow an interim response, which is whole in itself. */
 static bool is_interim(const struct world *world, struct span piece)
 {
-    return world->dialect.protocol->edit != NULL && piece.size > 1 && piece.data[1] == 'I';
+    return world->dialect.protocol->edit != NULL && piece.size > 1 && piece.data[0] == '<' &&
+           piece.data[1] == 'I';
 }
 
 static void look(struct world *world, const struct mux_event *event)
@@ -340,6 +381,48 @@ void witness_deinit(struct witness *witness)
 
 /* ---- checks ---- */
 
+static uint64_t later(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+static uint64_t last_byte_at(const struct world *world)
+{
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        at = later(at, world->live[i]->last_seen_at);
+    }
+    return at;
+}
+
+/* When an exchange last moved: for one that streams, any byte of it counts. */
+static uint64_t moved_at(const struct world *world, const struct seen_exchange *exchange,
+                         uint64_t serial)
+{
+    const struct seen_client *client =
+        exchange->client < WITNESS_CLIENTS_MAX ? &world->witness.clients[exchange->client] : NULL;
+    if (client == NULL || !dialect_streams(&world->dialect)) {
+        return exchange->since;
+    }
+    if (!world->modelled) { /* a scene knows of no requests: any byte counts */
+        return last_byte_at(world);
+    }
+    const struct client *model = client->connection->client;
+    const struct ledger_entry *entry = sim_client_entry_of(model, serial);
+    if (entry == NULL) {
+        return exchange->since;
+    }
+    if (exchange->phase == PHASE_WAITING && !sim_client_is_surely_ready(world, model, entry)) {
+        return time_after(client->connection->last_seen_at, world->options.client_timeout_ns);
+    }
+    if (exchange->phase == PHASE_WAITING || entry->sendings_count == 0) {
+        /* Behind another one it may stand half read, and be framed when that has ended. */
+        return later(entry->ready_at, later(exchange->since, client->head_since));
+    }
+    const struct connection *link = entry->sendings[entry->sendings_count - 1].link;
+    return later(link->last_seen_at, client->connection->last_seen_at);
+}
+
 void check_every_request_ends_in_time(const struct world *world)
 {
     const struct witness *witness = &world->witness;
@@ -356,7 +439,8 @@ void check_every_request_ends_in_time(const struct world *world)
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
     if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&
-        world->now_ns - oldest->since > time_after(longest, slack)) {
+        world->now_ns >
+            time_after(moved_at(world, oldest, witness->oldest_open), time_after(longest, slack))) {
         sim_fail("every request ends",
                  "exchange %llu of client #%llu is %llu ms old, its deadlines allow %llu",
                  (unsigned long long)witness->oldest_open, (unsigned long long)oldest->client,

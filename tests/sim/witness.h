@@ -40,7 +40,8 @@ struct seen_client {
     enum mux_reason reason;      /* of the end */
     enum mux_reason told_reason; /* of the last error reply without bytes, REASON_NONE: none */
     uint32_t open;               /* exchanges that have not ended */
-    uint64_t head;               /* the oldest of them */
+    uint64_t head;               /* the oldest of them, since head_since */
+    uint64_t head_since;
     uint32_t turns_seen
         [WITNESS_CLIENTS_MAX]; /* per serial of another: turns it had while this one waited */
 };
@@ -48,7 +49,8 @@ struct seen_client {
 struct witness {
     uint64_t kinds[WITNESS_KINDS];
     enum mux_reason last_reason[WITNESS_KINDS];
-    uint64_t ended[REASON_COUNT];
+    uint64_t ended[REASON_COUNT], lost[REASON_COUNT]; /* exchanges, links */
+    uint64_t cut_off;                                 /* responses of which a part was delivered */
     uint64_t error_replies_with_bytes;
     struct seen_exchange *exchanges; /* owns; index: serial */
     size_t exchanges_room;

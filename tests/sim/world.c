@@ -21,9 +21,15 @@ const char *connection_kind(const struct connection *connection)
 void world_open(struct world *world, const char *replay)
 {
     trace_begin(&world->trace, replay);
-    world->dialect =
-        (struct dialect){.protocol = world->options.protocol,
-                         .message_bytes_max = world->options.settings.message_bytes_max};
+    const struct protocol_settings *settings = &world->options.settings;
+    world->dialect = world->swarm.dialect;
+    world->dialect.protocol = world->options.protocol;
+    world->dialect.message_bytes_max = settings->message_bytes_max;
+    world->dialect.body_bytes_max = settings->body_bytes_max;
+    if (!dialect_streams(&world->dialect)) {
+        size_t most = settings->message_bytes_max - 8;
+        world->dialect.response_bytes_max = most < 9000 ? most : 9000;
+    }
     world->memory_before = memory_core_bytes();
     const struct mux_observer observer = {.context = world, .event = witness_event};
     memory_core_begins();

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the target says on one link, right or wrong; see target_model.h. A right answer to a request with a
+ * body can be given as soon as its head is there.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target_model.h"
+#include "target_state.h"
+#include "world.h"
+
+static struct answer *add_answer(struct target_link *target, uint64_t at, struct span bytes)
+{
+    if (target->answers_count == ANSWERS_MAX) {
+        target->lied = true;
+        return NULL; /* it has said enough */
+    }
+    struct answer *answer = &target->answers[target->answers_count++];
+    if (target->answers_count > 1 && answer[-1].at > at) {
+        at = answer[-1].at;
+    }
+    *answer = (struct answer){.at = at, .bytes = malloc(bytes.size + 1), .size = bytes.size};
+    assert(answer->bytes != NULL);
+    memcpy(answer->bytes, bytes.data, bytes.size);
+    return answer;
+}
+
+static enum finale draw_finale(struct world *world)
+{
+    return choose(world->choice, 2) == 0 ? FINALE_END : FINALE_RESET;
+}
+
+/* The right answer, dressed. `bytes` is the caller's to free. */
+static struct span write_right(const struct world *world, char kind, struct span request,
+                               uint8_t **bytes)
+{
+    uint8_t *text = malloc(message_response_room(&world->dialect));
+    *bytes = malloc(message_room(&world->dialect, message_response_room(&world->dialect)));
+    assert(text != NULL);
+    assert(*bytes != NULL);
+    size_t size = message_response_text(&world->dialect, kind, request, text);
+    size = message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), *bytes);
+    free(text);
+    return (struct span){.data = *bytes, .size = size};
+}
+
+void target_answer_wrong(struct world *world, struct target_link *target)
+{
+    uint8_t *bytes;
+    target->lied = true;
+    struct span wrong = write_right(world, 'R', span_of("N0.0.nobody", 11), &bytes);
+    add_answer(target, world->now_ns, wrong);
+    free(bytes);
+}
+
+static void answer_garbage(struct target_link *target, uint64_t at)
+{
+    target->lied = true;
+    add_answer(target, at, span_of("garbage\n", 8));
+}
+
+/* A message over the limit, with its end or without. Protocol `stream`: a head. */
+static void answer_oversize(struct world *world, struct target_link *target, uint64_t at,
+                            bool endless)
+{
+    size_t size = world->dialect.message_bytes_max + 10;
+    target->lied = true;
+    if (size > 9000) {
+        return; /* then it stays silent */
+    }
+    uint8_t *text = malloc(size), *bytes = malloc(message_room(&world->dialect, size));
+    assert(text != NULL);
+    assert(bytes != NULL);
+    memset(text, 'z', size);
+    size_t written =
+        message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), bytes);
+    add_answer(target, at, span_of(bytes, endless ? written - 1 : written));
+    free(text);
+    free(bytes);
+}
+
+static void answer_half(struct world *world, struct target_link *target, uint64_t at,
+                        struct span right)
+{
+    size_t size = (size_t)choose(world->choice, right.size);
+    struct answer *answer = add_answer(target, at, span_of(right.data, size));
+    target->lied = target->lied || dialect_streams(&world->dialect); /* its end may look proper */
+    if (answer != NULL) {
+        answer->finale = draw_finale(world);
+    }
+}
+
+/* Protocol `stream`: in the middle of a body something that does not belong there, or in front of the end
+ * a chunk more than is allowed. False: it has none. */
+static bool answer_spoilt(struct world *world, struct target_link *target, uint64_t at,
+                          uint8_t *bytes, struct span right)
+{
+    const uint8_t *first = memchr(right.data, '+', right.size);
+    if (first == NULL) {
+        return false;
+    }
+    size_t line = (size_t)(first - right.data);
+    uint8_t *large = malloc(right.size + 20000);
+    assert(large != NULL);
+    memcpy(large, bytes, right.size);
+    target->lied = true;
+    if (choose(world->choice, 2) == 0) {
+        /* The last line, or the first: a body in between holds no '+'. */
+        large[choose(world->choice, 2) == 0 ? line : right.size - 2] = 'x';
+        add_answer(target, at, span_of(large, right.size));
+    } else {
+        memcpy(large + right.size - 2, "+400001\n", 8);
+        memset(large + right.size + 6, 'z', 15000);
+        add_answer(target, at, span_of(large, right.size + 15000));
+    }
+    free(large);
+    return true;
+}
+
+/* It speaks in parts, some of the time. */
+static void draw_parts(struct world *world, struct answer *answer)
+{
+    const struct target_habits *habits = &world->swarm.target;
+    if (choose_percent(world->choice, habits->pauses_percent)) {
+        answer->part_bytes_max = (size_t)choose_between(world->choice, 1, 1 + answer->size / 2);
+        answer->pause_ns = habits->pause_ns;
+    }
+}
+
+static void answer_faulty(struct world *world, struct target_link *target, uint64_t at,
+                          struct answer *answer)
+{
+    const struct target_habits *habits = &world->swarm.target;
+    struct choice *choice = world->choice;
+    struct span right = {.data = answer->bytes, .size = answer->size};
+    draw_parts(world, answer);
+    if (answer->finale == FINALE_NONE && choose_percent(choice, habits->closes_percent)) {
+        answer->finale = draw_finale(world);
+    }
+    if (choose_percent(choice, habits->duplicate_percent)) {
+        target->lied = true;
+        add_answer(target, at + choose(choice, habits->think_max_ns + 1), right);
+    }
+}
+
+/* Whether a dressed response goes on until the link ends. */
+static bool is_until_end(const struct world *world, struct span right)
+{
+    const uint8_t *newline = memchr(right.data, '\n', right.size);
+    return dialect_streams(&world->dialect) && newline != NULL && newline > right.data &&
+           newline[-1] == '*';
+}
+
+static void answer_right(struct world *world, struct target_link *target, uint64_t at,
+                         struct span request)
+{
+    const struct target_habits *habits = &world->swarm.target;
+    struct choice *choice = world->choice;
+    bool edits = world->dialect.protocol->edit != NULL;
+    uint8_t *bytes;
+    if (edits && choose_percent(choice, habits->interim_percent)) {
+        add_answer(target, at, write_right(world, 'I', request, &bytes));
+        free(bytes);
+        at += world->healed ? 0 : choose(choice, habits->think_max_ns + 1);
+    }
+    bool last = edits && !world->healed && choose_percent(choice, habits->last_percent);
+    struct span right = write_right(world, last ? 'Z' : 'R', request, &bytes);
+    if (!world->healed && choose_percent(choice, habits->half_percent)) {
+        answer_half(world, target, at, right);
+    } else if (world->healed || !dialect_streams(&world->dialect) ||
+               !choose_percent(choice, habits->spoils_percent) ||
+               !answer_spoilt(world, target, at, bytes, right)) {
+        struct answer *answer = add_answer(target, at, right);
+        if (answer != NULL && is_until_end(world, right)) {
+            answer->finale = FINALE_END;
+        }
+        if (answer != NULL && !world->healed) {
+            answer_faulty(world, target, at, answer);
+        }
+    }
+    free(bytes);
+}
+
+void target_answer(struct world *world, struct target_link *target, struct span request)
+{
+    const struct target_habits *habits = &world->swarm.target;
+    struct choice *choice = world->choice;
+    bool well = world->healed;
+    uint64_t at = world->now_ns + (well ? 0 : choose(choice, habits->think_max_ns + 1));
+    if (!well && choose_percent(choice, habits->silent_percent)) {
+        target->lied = true; /* in a pipeline, what it says next stands in the wrong place */
+        return;
+    }
+    if (!well && choose_percent(choice, habits->garbage_percent)) {
+        answer_garbage(target, at);
+    } else if (!well && choose_percent(choice, habits->oversize_percent)) {
+        answer_oversize(world, target, at, false);
+    } else if (!well && choose_percent(choice, habits->endless_percent)) {
+        answer_oversize(world, target, at, true);
+    } else if (!well && choose_percent(choice, habits->resets_percent)) {
+        struct answer *end = add_answer(target, at, span_of("", 0));
+        if (end != NULL) {
+            end->finale = draw_finale(world);
+        }
+    } else {
+        bool late = !well && choose_percent(choice, habits->late_percent);
+        at += late ? world->options.response_timeout_ns : 0;
+        answer_right(world, target, at, request);
+    }
+}
+
+bool target_answer_early(struct world *world, struct target_link *target, struct span head)
+{
+    const struct target_habits *habits = &world->swarm.target;
+    bool is_early = !world->healed && choose_percent(world->choice, habits->early_percent);
+    if (!dialect_streams(&world->dialect)) {
+        if (is_early) {
+            target_answer_wrong(world, target);
+        }
+        return is_early;
+    }
+    if (is_early && head.data[0] != '!') {
+        target_answer(world, target, head);
+        return true;
+    }
+    if (head.data[0] == 'E') { /* which waits for a word, or not */
+        uint8_t *bytes;
+        add_answer(target, world->now_ns, write_right(world, 'I', head, &bytes));
+        free(bytes);
+    }
+    return false;
+}
