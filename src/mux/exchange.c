@@ -293,20 +293,19 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
 
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 {
-    if (exchange->sent_ns == TIME_NEVER && written > exchange->out_begin) {
+    bool begins = exchange->sent_ns == TIME_NEVER && written > exchange->out_begin;
+    if (begins) {
         exchange->sent_ns = mux->now_ns;
-        if (!exchange->request.resendable) {
-            exchange_release_bytes(mux, exchange);
+    }
+    if (exchange->whole && written >= exchange->out_end && !exchange->request.expects_response) {
+        struct client *client = exchange->client;
+        mux->counters.one_way++;
+        exchange_finish(mux, exchange, REASON_NONE);
+        if (client != NULL) {
+            client_settle(mux, client);
         }
-    }
-    if (!exchange->whole || written < exchange->out_end || exchange->request.expects_response) {
-        return;
-    }
-    struct client *client = exchange->client;
-    mux->counters.one_way++;
-    exchange_finish(mux, exchange, REASON_NONE);
-    if (client != NULL) {
-        client_settle(mux, client);
+    } else if (begins && !exchange->request.resendable) {
+        exchange_release_bytes(mux, exchange); /* what is framed then may be its end */
     }
 }
 

@@ -382,6 +382,21 @@ static void test_body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it
     scene_end(&scene);
 }
 
+static void test_body_goes_wrong_behind_a_full_backlog__error_reply_and_link_replaced(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.backlog_bytes_max = scene->world->options.request_buffer_bytes = 20;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.:\n+3\nabc+10\nabcdefghij*nonsense\n");
+    assert_string_equal(target_hears(scene), ">N1.1.:\n+3\nabc+10\nabcdefghij");
+    assert_string_equal(client_hears(scene, ann), "E malformed 1.1\n"); /* found when it was sent */
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
 static void test_link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded(void **state)
 {
     (void)state;
@@ -815,6 +830,7 @@ int main(int argc, char **argv)
         TEST(body_goes_wrong_behind_its_head__error_reply_and_link_replaced),
         TEST(body_becomes_too_large_behind_its_head__error_reply_and_link_replaced),
         TEST(body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it),
+        TEST(body_goes_wrong_behind_a_full_backlog__error_reply_and_link_replaced),
         TEST(link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded),
         TEST(link_breaks_before_a_byte_of_an_upload_was_written__it_is_sent_on_the_next),
         TEST(link_breaks_before_an_upload_was_written__the_client_may_stall_as_before),
