@@ -25,9 +25,9 @@ static uint32_t some(struct choice *choice, uint32_t percent_max)
 static const struct protocol *draw_protocol(struct choice *choice)
 {
     static const char *const modelled[] = {"echo", "iso8583", "mpu"};
-    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 2);
+    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 3);
     if (index >= ARRAY_COUNT(modelled)) {
-        return &model_protocol;
+        return index % 2 == 0 ? &model_protocol : &stream_protocol;
     }
     return protocol_find(modelled[index]);
 }

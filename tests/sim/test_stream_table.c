@@ -757,6 +757,40 @@ test_client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once
     scene_end(&scene);
 }
 
+static void test_client_gone_before_its_response_begins__it_counts_what_is_announced(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    client_resets(scene, ann);
+    target_says(scene, "<yes:\n+200000\n");
+    assert_false(target_sees_end(scene));
+    char *body = large_chunk("", 200000);
+    target_says(scene, strchr(body, '\n') + 1);
+    target_says(scene, ".\n");
+    uint32_t bob = client_connects(scene);
+    client_says(scene, bob, "N2.1.\n");
+    (void)target_hears(scene);
+    client_resets(scene, bob);
+    target_says(scene, "<yes:\n+200000\n"); /* each orphan counts for itself */
+    target_says(scene, strchr(body, '\n') + 1);
+    target_says(scene, "+60000\n");
+    assert_false(target_sees_end(scene));
+    target_says(scene, "abc");
+    target_says(scene, strchr(body, '\n') + 1 + 200000 - 59997);
+    target_says(scene, ".\n");
+    uint32_t cid = client_connects(scene);
+    client_says(scene, cid, "N3.1.\n");
+    assert_string_equal(target_hears(scene), ">N3.1.\n");
+    client_resets(scene, cid);
+    target_says(scene, "<yes:\n+300000\n");
+    assert_true(target_sees_end(scene));
+    free(body);
+    scene_end(&scene);
+}
+
 /* ---- the terminate signal ---- */
 
 static void test_terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not(void **state)
@@ -851,6 +885,7 @@ int main(int argc, char **argv)
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
         TEST(client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once),
+        TEST(client_gone_before_its_response_begins__it_counts_what_is_announced),
         TEST(terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not),
         TEST(terminate__only_the_last_response_tells_the_end),
         TEST(terminate__a_response_that_outlasts_grace_is_cut_off),

@@ -296,6 +296,10 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
                  (unsigned long long)link->number,
                  (unsigned long long)link_watch_bytes_to_swallow(link));
     }
+    if (world->modelled && event->reason == REASON_HALF_REQUEST && link->watch.sending == NULL) {
+        sim_fail("a link is replaced for half a request only when it has one",
+                 "link %llu is between requests", (unsigned long long)link->number);
+    }
     link->was_lost = true;
     world->witness.lost[event->reason]++;
     if (event->reason != REASON_LINK_IDLE) {
