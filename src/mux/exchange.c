@@ -349,6 +349,10 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     if (turn_is_due(mux, client)) {
         list_push_front(&mux->turns, &client->turn);
     }
+    if (!exchange->whole) {
+        client->since_ns =
+            mux->now_ns; /* what it has brought was not noted while it held the link */
+    }
     client_touch(mux,
                  client); /* it uploads no more, and may be silent for --client-timeout again */
     timer_arm(mux, &mux->timer, waiting_deadline(mux));

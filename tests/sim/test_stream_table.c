@@ -444,9 +444,11 @@ test_link_breaks_before_an_upload_was_written__the_client_may_stall_as_before(vo
     time_passes(scene, SECONDS(3));
     assert_string_equal(client_hears(scene, ann), "");
     scene->world->network.modes[0] = ADDRESS_HANGS;
-    target_resets(scene); /* waiting again: --client-timeout, which is over */
+    target_resets(scene); /* waiting again: --client-timeout, from now on */
     assert_int_equal(counters(scene)->returned, 1);
-    time_passes(scene, MS(1));
+    time_passes(scene, SECONDS(2) - MS(1));
+    assert_string_equal(client_hears(scene, ann), "");
+    time_passes(scene, MS(2));
     assert_string_equal(client_hears(scene, ann), "E client_timeout 1.1\n");
     scene_end(&scene);
 }
