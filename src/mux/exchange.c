@@ -433,6 +433,9 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
         return;
     }
     bool half = !exchange->whole || link->written < exchange->out_end;
+    if (exchange->delivered && exchange->closes_client) {
+        exchange->client->abort = true; /* else it would take what it has for all of it */
+    }
     mux->counters.orphans++;
     exchange->client->on_link--;
     exchange->holds_bytes = false;

@@ -629,6 +629,20 @@ static void test_slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset
     scene_end(&scene);
 }
 
+static void
+test_old_client_ends_inside_its_request__its_response_does_not_look_complete(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "O1.1.:\n+30\nabcdefghij");
+    target_says(scene, "<yes:\n+3\nab"); /* early */
+    client_half_closes(scene, ann);
+    assert_string_equal(client_hears(scene, ann), "/yes:\nAB");
+    assert_true(client_sees_reset(scene, ann));
+    scene_end(&scene);
+}
+
 static void test_response_falls_silent__timeout_cuts_it_off(void **state)
 {
     (void)state;
@@ -880,6 +894,7 @@ int main(int argc, char **argv)
         TEST(old_client__its_response_ends_with_its_connection_and_the_link_stays),
         TEST(old_clients_response_is_cut_off__it_sees_a_reset),
         TEST(slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset),
+        TEST(old_client_ends_inside_its_request__its_response_does_not_look_complete),
         TEST(response_falls_silent__timeout_cuts_it_off),
         TEST(upload_lasts_longer_than_timeout__only_silence_counts),
         TEST(response_comes_before_the_request_is_whole__delivered_and_both_end),
