@@ -47,6 +47,7 @@ static struct ledger_entry *add_entry(struct client *client, char kind, struct s
     client->composed += size;
     entry->stream_upto = client->composed;
     entry->sound_size = size;
+    entry->surely_ready_at = TIME_NEVER;
     client->entries[client->entries_count++] = entry;
     return entry;
 }
