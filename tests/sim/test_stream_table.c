@@ -397,6 +397,25 @@ static void test_body_goes_wrong_behind_a_full_backlog__error_reply_and_link_rep
     scene_end(&scene);
 }
 
+static void test_body_goes_wrong_before_a_byte_was_sent__the_link_stays(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    newest_link(scene)->down.style.capacity = 0;
+    client_says(scene, ann, "N1.1.:\n+10\nabcdefghij");
+    client_says(scene, bob, "N2.1.\n");
+    client_says(scene, ann, "*nonsense\n");
+    assert_string_equal(client_hears(scene, ann), "E malformed 1.1\n");
+    newest_link(scene)->down.style.capacity = 100;
+    assert_string_equal(target_hears(scene), "");
+    time_passes(scene, MS(1));
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    assert_int_equal(links_so_far(scene), 1);
+    scene_end(&scene);
+}
+
 static void test_link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded(void **state)
 {
     (void)state;
@@ -881,6 +900,7 @@ int main(int argc, char **argv)
         TEST(body_becomes_too_large_behind_its_head__error_reply_and_link_replaced),
         TEST(body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it),
         TEST(body_goes_wrong_behind_a_full_backlog__error_reply_and_link_replaced),
+        TEST(body_goes_wrong_before_a_byte_was_sent__the_link_stays),
         TEST(link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded),
         TEST(link_breaks_before_a_byte_of_an_upload_was_written__it_is_sent_on_the_next),
         TEST(link_breaks_before_an_upload_was_written__the_client_may_stall_as_before),
