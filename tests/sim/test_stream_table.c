@@ -822,6 +822,13 @@ static void test_client_gone_before_its_response_begins__it_counts_what_is_annou
     client_resets(scene, cid);
     target_says(scene, "<yes:\n+300000\n");
     assert_true(target_sees_end(scene));
+    target_ends(scene);
+    uint32_t dan = client_connects(scene);
+    client_says(scene, dan, "N4.1.\n");
+    assert_string_equal(target_hears(scene), ">N4.1.\n");
+    client_resets(scene, dan);
+    target_says(scene, "<all*\nabc"); /* and nobody knows how much */
+    assert_true(target_sees_end(scene));
     free(body);
     scene_end(&scene);
 }
