@@ -508,6 +508,10 @@ static void test_client_stops_reading_a_response__the_link_is_not_read_and_goes_
     time_passes(scene, SECONDS(6)); /* the silence is the multiplexer's own: no --timeout */
     size_t heard = strlen(client_hears(scene, ann));
     assert_int_equal(heard, strlen(text) + 6);
+    target_says(scene, text + strlen("<yes:\n"));
+    time_passes(scene, SECONDS(6)); /* the same with nothing left to read */
+    assert_int_equal(strlen(client_hears(scene, ann)), strlen(text) - strlen("<yes:\n"));
+    time_passes(scene, SECONDS(4)); /* the target's own silence begins now */
     target_says(scene, ".\n");
     assert_string_equal(client_hears(scene, ann), ".\n");
     free(text);
