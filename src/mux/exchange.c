@@ -319,23 +319,19 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
 
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 {
-    bool ends =
-        exchange->whole && written >= exchange->out_end && !exchange->request.expects_response;
-    if (exchange->sent_ns == TIME_NEVER && written > exchange->out_begin) {
+    bool begins = exchange->sent_ns == TIME_NEVER && written > exchange->out_begin;
+    if (begins) {
         exchange->sent_ns = mux->now_ns;
-        if (!exchange->request.resendable) {
-            exchange_release_bytes(
-                mux, exchange); /* without memory its client goes, and it too if half sent */
+    }
+    if (exchange->whole && written >= exchange->out_end && !exchange->request.expects_response) {
+        struct client *client = exchange->client;
+        mux->counters.one_way++;
+        exchange_finish(mux, exchange, REASON_NONE);
+        if (client != NULL) {
+            client_settle(mux, client);
         }
-    }
-    if (!ends) {
-        return;
-    }
-    struct client *client = exchange->client;
-    mux->counters.one_way++;
-    exchange_finish(mux, exchange, REASON_NONE);
-    if (client != NULL) {
-        client_settle(mux, client);
+    } else if (begins && !exchange->request.resendable) {
+        exchange_release_bytes(mux, exchange); /* what is framed then may be its end */
     }
 }
 
@@ -357,6 +353,10 @@ void exchange_return(struct mux *mux, struct exchange *exchange)
     report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
     waiting_return(mux, exchange);
+    if (!exchange->whole) {
+        client->since_ns =
+            mux->now_ns; /* what it has brought was not noted while it held the link */
+    }
     client_touch(mux,
                  client); /* it uploads no more, and may be silent for --client-timeout again */
 }
@@ -441,6 +441,9 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
         return;
     }
     bool half = !exchange->whole || link->written < exchange->out_end;
+    if (exchange->delivered && exchange->closes_client) {
+        exchange->client->abort = true; /* else it would take what it has for all of it */
+    }
     mux->counters.orphans++;
     exchange->client->on_link--;
     leave_client(exchange);

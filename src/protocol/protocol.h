@@ -30,7 +30,7 @@
  *
  * With the first piece of a request the framer fills `struct request`, which stays with the
  * exchange and is shown to everything that later concerns it: the response's framer, edits, error
- * replies.
+ * replies. One that is resendable is whole with its first piece, since all of it is kept until then.
  *
  * Source of the rules: DESIGN section 3, "What a protocol says about itself".
  */

@@ -47,6 +47,7 @@ static struct ledger_entry *add_entry(struct client *client, char kind, struct s
     client->composed += size;
     entry->stream_upto = client->composed;
     entry->sound_size = size;
+    entry->surely_ready_at = TIME_NEVER;
     client->entries[client->entries_count++] = entry;
     return entry;
 }
@@ -97,6 +98,9 @@ static struct ledger_entry *compose(struct world *world, struct client *client, 
 static size_t draw_body(struct world *world, char kind)
 {
     size_t most = dialect_streams(&world->dialect) ? world->swarm.clients.body_bytes_max : 0;
+    if (world->swarm.is_brisk) {
+        return most;
+    }
     if (kind == 'G' || most == 0 || choose(world->choice, 4) == 0) {
         return 0;
     }

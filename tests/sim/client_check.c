@@ -116,6 +116,13 @@ static bool is_ready(const struct world *world, const struct ledger_entry *entry
     return size >= head && (entry_is_eager(entry) || size >= enough);
 }
 
+static bool is_surely_ready(const struct world *world, const struct ledger_entry *entry,
+                            uint64_t upto)
+{
+    size_t line = entry->read_whole || entry_is_eager(entry) ? 0 : MESSAGE_LINE_BYTES_MAX;
+    return entry->is_ready && upto >= line && is_ready(world, entry, upto - line);
+}
+
 static void note_reading(struct client *client, uint64_t now, uint64_t upto)
 {
     if (client->marks_count == client->marks_room) {
@@ -158,16 +165,11 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
             entry->is_ready = true;
             entry->ready_at = world->now_ns;
         }
+        if (entry->surely_ready_at == TIME_NEVER && is_surely_ready(world, entry, upto)) {
+            entry->surely_ready_at = world->now_ns;
+        }
     }
     client->read_upto = upto;
-}
-
-bool sim_client_is_surely_ready(const struct world *world, const struct client *client,
-                                const struct ledger_entry *entry)
-{
-    size_t line = entry->read_whole || entry_is_eager(entry) ? 0 : MESSAGE_LINE_BYTES_MAX;
-    return entry->is_ready && bytes_read(entry, client->read_upto) >= line &&
-           is_ready(world, entry, client->read_upto - line);
 }
 
 struct ledger_entry *sim_client_entry_of(const struct client *client, uint64_t exchange)

@@ -270,7 +270,9 @@ static void check_everything_arrived(const struct world *world, const struct cli
 /* The end of the connection where a message is under way. */
 static void hear_end_inside(struct world *world, struct client *client)
 {
-    bool cut_off = client->is_cut_off || (client->closed_by_core && client->may_be_cut_off);
+    bool ended_inside = client->half_closed && client->out_done < client->out_size;
+    bool cut_off =
+        client->is_cut_off || ended_inside || (client->closed_by_core && client->may_be_cut_off);
     if (client->reader.phase == READER_UNTIL_END) {
         const struct ledger_entry *entry = check_response(world, client, false);
         struct span text = reader_text(&client->reader);

@@ -104,11 +104,6 @@ void sim_client_ask(struct world *world, struct client *client);
 /* The entry that something the core told of is about; NULL: none. */
 struct ledger_entry *sim_client_entry_of(const struct client *client, uint64_t exchange);
 
-/* Whether enough of it was read to wait for a link. A line between chunks may have come in part and does
- * not count before it is whole, so that there are moments when nobody but the core knows. */
-bool sim_client_is_surely_ready(const struct world *world, const struct client *client,
-                                const struct ledger_entry *entry);
-
 /* Whether a request may have ended for this reason. */
 bool sim_client_cause_is_real(const struct world *world, const struct client *client,
                               const struct ledger_entry *entry, enum mux_reason reason);

@@ -61,7 +61,10 @@ struct ledger_entry {
     bool read_whole;                   /* by the engine */
     bool is_ready;                     /* enough of it was read to wait for a link, at ready_at */
     uint64_t ready_at;
-    uint64_t exchange; /* serial that the core gave it; 0: none */
+    uint64_t
+        surely_ready_at; /* the same without doubt; TIME_NEVER: not yet. A line between chunks may
+                                 have come in part, and does not count before it is whole */
+    uint64_t exchange;   /* serial that the core gave it; 0: none */
     uint64_t settled_at;
     struct sending sendings[SENDINGS_MAX];
     uint32_t sendings_count;

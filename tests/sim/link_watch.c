@@ -289,28 +289,28 @@ void link_watch_client_gone(struct world *world, struct connection *link, uint32
     }
 }
 
-bool link_watch_has_orphan(const struct connection *link)
-{
-    const struct link_watch *watch = &link->watch;
-    return watch->awaited_count > 0 && sending_on(watch->awaited[0], link)->orphaned;
-}
-
-uint64_t link_watch_bytes_to_swallow(const struct connection *link)
+bool link_watch_has_large_orphan(const struct connection *link, bool surely)
 {
     const struct link_watch *watch = &link->watch;
     const struct sending *sending =
         watch->awaited_count == 0 ? NULL : sending_on(watch->awaited[0], link);
-    if (sending == NULL) {
-        return 0;
+    if (sending == NULL) { /* its end came with the bytes that were too many */
+        return !surely && link->up.read > SIM_ORPHAN_BYTES_MAX;
     }
-    uint64_t left = watch->reader.phase == READER_UNTIL_END ? UINT64_MAX : watch->reader.left;
-    if (!sending->orphaned || left == UINT64_MAX) {
-        return left;
+    if (surely && !sending->orphaned) {
+        return false;
+    }
+    if (watch->reader.phase == READER_UNTIL_END) {
+        return true;
     }
     uint64_t from = sending->responding && sending->response_from > sending->orphan_from
                         ? sending->response_from
                         : sending->orphan_from;
-    return link->up.read - from + left;
+    uint64_t swallowed = sending->orphaned ? link->up.read - from : 0;
+    uint64_t left = watch->reader.left;
+    return surely ? left > SIM_ORPHAN_BYTES_MAX ||
+                        swallowed > SIM_ORPHAN_BYTES_MAX + MESSAGE_LINE_BYTES_MAX
+                  : left + swallowed + MUX_SCRATCH_BYTES > SIM_ORPHAN_BYTES_MAX;
 }
 
 void link_watch_over(struct world *world, struct connection *link)

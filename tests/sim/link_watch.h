@@ -63,12 +63,10 @@ void link_watch_ended(struct world *world, struct connection *link);
 /* A client has gone, whose request or response the link may carry. */
 void link_watch_client_gone(struct world *world, struct connection *link, uint32_t client);
 
-/* Whether the client of the oldest one has gone. */
-bool link_watch_has_orphan(const struct connection *link);
-
-/* Bytes of the oldest one's response that are announced, and those that were read since its client has
- * gone; UINT64_MAX: nobody knows how many. */
-uint64_t link_watch_bytes_to_swallow(const struct connection *link);
+/* Whether more is to come of an orphaned response than is swallowed; `surely`: whoever counts. What was
+ * swallowed before its client was closed, and lines that have come in part, are counted by the core alone
+ * or by nobody. */
+bool link_watch_has_large_orphan(const struct connection *link, bool surely);
 
 /* The link is over: what it still carried has ended without a response. */
 void link_watch_over(struct world *world, struct connection *link);

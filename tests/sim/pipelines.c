@@ -95,7 +95,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_SHUTDOWN:
         return world->draining;
     case REASON_ORPHAN:
-        return link_watch_has_orphan(link);
+        return link_watch_has_large_orphan(link, false);
     case REASON_LINK_IDLE:
         return link->watch.awaited_count == 0;
     default:

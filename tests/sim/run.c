@@ -13,6 +13,7 @@
 #include "fake_engine.h"
 #include "memory.h"
 #include "model_protocol.h"
+#include "stream_protocol.h"
 #include "target_model.h"
 #include "weather.h"
 #include "world.h"
@@ -273,14 +274,25 @@ static void make_trouble(struct world *world)
     }
 }
 
-void run_small(struct choice *choice, enum small_trouble trouble, const char *replay,
+static void draw_small(struct world *world, bool streams)
+{
+    enum { BODY_BYTES = 40, PART_BYTES = 30 };
+    struct swarm *swarm = &world->swarm;
+    mux_options_init(&world->options);
+    world->options.protocol = streams ? &stream_protocol : &model_protocol;
+    world->options.request_buffer_bytes = PART_BYTES / 2;
+    swarm->pipe_to_engine.capacity = swarm->pipe_to_peer.capacity = streams ? PART_BYTES : 4096;
+    swarm->clients = (struct client_habits){
+        .count = 2, .requests_max = 1, .depth_max = 1, .body_bytes_max = BODY_BYTES};
+    swarm->dialect.response_bytes_max = BODY_BYTES;
+    swarm->dialect.chunk_bytes = BODY_BYTES / 2;
+}
+
+void run_small(struct choice *choice, bool streams, enum small_trouble trouble, const char *replay,
                struct tally *tally)
 {
     struct world *world = world_create(choice);
-    mux_options_init(&world->options);
-    world->options.protocol = &model_protocol;
-    world->swarm.pipe_to_engine = world->swarm.pipe_to_peer = (struct pipe_style){.capacity = 4096};
-    world->swarm.clients = (struct client_habits){.count = 2, .requests_max = 1, .depth_max = 1};
+    draw_small(world, streams);
     world->swarm.is_brisk = true;
     world->small_trouble = (uint32_t)trouble;
     world->swarm.is_calm = trouble == SMALL_NONE;

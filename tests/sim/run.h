@@ -37,8 +37,9 @@ enum small_trouble {
 
 const char *small_name(enum small_trouble trouble);
 
-/* One run of a small world: two clients with two requests each, and one trouble. */
-void run_small(struct choice *choice, enum small_trouble trouble, const char *replay,
+/* One run of a small world: two clients with two requests each, and one trouble. Those that stream have
+ * bodies that come in several parts. */
+void run_small(struct choice *choice, bool streams, enum small_trouble trouble, const char *replay,
                struct tally *tally);
 
 #endif

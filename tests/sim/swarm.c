@@ -25,9 +25,9 @@ static uint32_t some(struct choice *choice, uint32_t percent_max)
 static const struct protocol *draw_protocol(struct choice *choice)
 {
     static const char *const modelled[] = {"echo", "iso8583", "mpu"};
-    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 2);
+    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 3);
     if (index >= ARRAY_COUNT(modelled)) {
-        return &model_protocol;
+        return index % 2 == 0 ? &model_protocol : &stream_protocol;
     }
     return protocol_find(modelled[index]);
 }
@@ -204,7 +204,8 @@ static void draw_links(struct mux_options *options, struct choice *choice)
 {
     static const uint32_t depths[] = {1, 2, 3, 8};
     bool in_lock_step = options->protocol->lock_step != NULL || options->gap_ns > 0;
-    options->in_flight_max = in_lock_step ? 1 : PICK(choice, depths);
+    bool streams = options->protocol == &stream_protocol;
+    options->in_flight_max = in_lock_step || streams ? 1 : PICK(choice, depths);
 }
 
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)

@@ -253,10 +253,10 @@ static void test_uploader_that_brings_enough_in_time_goes_on(void **state)
     (void)state;
     struct scene *scene = warm_scene();
     uint32_t ann = client_connects(scene);
-    char *part = large_chunk("", 70000);
+    char *part = large_chunk("", 35000); /* two of them are enough for 10 s */
     client_says(scene, ann, "E1.1.:\n");
-    for (size_t i = 0; i < 5; i++) {
-        time_passes(scene, SECONDS(9));
+    for (size_t i = 0; i < 8; i++) {
+        time_passes(scene, SECONDS(4));
         client_says(scene, ann, part);
         assert_true(strlen(target_hears(scene)) >= strlen(part));
     }
@@ -382,6 +382,40 @@ static void test_body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it
     scene_end(&scene);
 }
 
+static void test_body_goes_wrong_behind_a_full_backlog__error_reply_and_link_replaced(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.backlog_bytes_max = scene->world->options.request_buffer_bytes = 20;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.:\n+3\nabc+10\nabcdefghij*nonsense\n");
+    assert_string_equal(target_hears(scene), ">N1.1.:\n+3\nabc+10\nabcdefghij");
+    assert_string_equal(client_hears(scene, ann), "E malformed 1.1\n"); /* found when it was sent */
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
+static void test_body_goes_wrong_before_a_byte_was_sent__the_link_stays(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    newest_link(scene)->down.style.capacity = 0;
+    client_says(scene, ann, "N1.1.:\n+10\nabcdefghij");
+    client_says(scene, bob, "N2.1.\n");
+    client_says(scene, ann, "*nonsense\n");
+    assert_string_equal(client_hears(scene, ann), "E malformed 1.1\n");
+    newest_link(scene)->down.style.capacity = 100;
+    assert_string_equal(target_hears(scene), "");
+    time_passes(scene, MS(1));
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    assert_int_equal(links_so_far(scene), 1);
+    scene_end(&scene);
+}
+
 static void test_link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded(void **state)
 {
     (void)state;
@@ -429,9 +463,11 @@ test_link_breaks_before_an_upload_was_written__the_client_may_stall_as_before(vo
     time_passes(scene, SECONDS(3));
     assert_string_equal(client_hears(scene, ann), "");
     scene->world->network.modes[0] = ADDRESS_HANGS;
-    target_resets(scene); /* waiting again: --client-timeout, which is over */
+    target_resets(scene); /* waiting again: --client-timeout, from now on */
     assert_int_equal(counters(scene)->returned, 1);
-    time_passes(scene, MS(1));
+    time_passes(scene, SECONDS(2) - MS(1));
+    assert_string_equal(client_hears(scene, ann), "");
+    time_passes(scene, MS(2));
     assert_string_equal(client_hears(scene, ann), "E client_timeout 1.1\n");
     scene_end(&scene);
 }
@@ -472,6 +508,10 @@ static void test_client_stops_reading_a_response__the_link_is_not_read_and_goes_
     time_passes(scene, SECONDS(6)); /* the silence is the multiplexer's own: no --timeout */
     size_t heard = strlen(client_hears(scene, ann));
     assert_int_equal(heard, strlen(text) + 6);
+    target_says(scene, text + strlen("<yes:\n"));
+    time_passes(scene, SECONDS(6)); /* the same with nothing left to read */
+    assert_int_equal(strlen(client_hears(scene, ann)), strlen(text) - strlen("<yes:\n"));
+    time_passes(scene, SECONDS(4)); /* the target's own silence begins now */
     target_says(scene, ".\n");
     assert_string_equal(client_hears(scene, ann), ".\n");
     free(text);
@@ -612,6 +652,20 @@ static void test_slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset
     scene_end(&scene);
 }
 
+static void
+test_old_client_ends_inside_its_request__its_response_does_not_look_complete(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "O1.1.:\n+30\nabcdefghij");
+    target_says(scene, "<yes:\n+3\nab"); /* early */
+    client_half_closes(scene, ann);
+    assert_string_equal(client_hears(scene, ann), "/yes:\nAB");
+    assert_true(client_sees_reset(scene, ann));
+    scene_end(&scene);
+}
+
 static void test_response_falls_silent__timeout_cuts_it_off(void **state)
 {
     (void)state;
@@ -742,6 +796,47 @@ test_client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once
     scene_end(&scene);
 }
 
+static void test_client_gone_before_its_response_begins__it_counts_what_is_announced(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    client_resets(scene, ann);
+    target_says(scene, "<yes:\n+200000\n");
+    assert_false(target_sees_end(scene));
+    char *body = large_chunk("", 200000);
+    target_says(scene, strchr(body, '\n') + 1);
+    target_says(scene, ".\n");
+    uint32_t bob = client_connects(scene);
+    client_says(scene, bob, "N2.1.\n");
+    (void)target_hears(scene);
+    client_resets(scene, bob);
+    target_says(scene, "<yes:\n+200000\n"); /* each orphan counts for itself */
+    target_says(scene, strchr(body, '\n') + 1);
+    target_says(scene, "+60000\n");
+    assert_false(target_sees_end(scene));
+    target_says(scene, "abc");
+    target_says(scene, strchr(body, '\n') + 1 + 200000 - 59997);
+    target_says(scene, ".\n");
+    uint32_t cid = client_connects(scene);
+    client_says(scene, cid, "N3.1.\n");
+    assert_string_equal(target_hears(scene), ">N3.1.\n");
+    client_resets(scene, cid);
+    target_says(scene, "<yes:\n+300000\n");
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    uint32_t dan = client_connects(scene);
+    client_says(scene, dan, "N4.1.\n");
+    assert_string_equal(target_hears(scene), ">N4.1.\n");
+    client_resets(scene, dan);
+    target_says(scene, "<all*\nabc"); /* and nobody knows how much */
+    assert_true(target_sees_end(scene));
+    free(body);
+    scene_end(&scene);
+}
+
 /* ---- the terminate signal ---- */
 
 static void test_terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not(void **state)
@@ -815,6 +910,8 @@ int main(int argc, char **argv)
         TEST(body_goes_wrong_behind_its_head__error_reply_and_link_replaced),
         TEST(body_becomes_too_large_behind_its_head__error_reply_and_link_replaced),
         TEST(body_goes_wrong_while_it_gathers__the_target_sees_nothing_of_it),
+        TEST(body_goes_wrong_behind_a_full_backlog__error_reply_and_link_replaced),
+        TEST(body_goes_wrong_before_a_byte_was_sent__the_link_stays),
         TEST(link_breaks_inside_an_upload__error_reply_and_the_rest_is_discarded),
         TEST(link_breaks_before_a_byte_of_an_upload_was_written__it_is_sent_on_the_next),
         TEST(link_breaks_before_an_upload_was_written__the_client_may_stall_as_before),
@@ -828,6 +925,7 @@ int main(int argc, char **argv)
         TEST(old_client__its_response_ends_with_its_connection_and_the_link_stays),
         TEST(old_clients_response_is_cut_off__it_sees_a_reset),
         TEST(slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset),
+        TEST(old_client_ends_inside_its_request__its_response_does_not_look_complete),
         TEST(response_falls_silent__timeout_cuts_it_off),
         TEST(upload_lasts_longer_than_timeout__only_silence_counts),
         TEST(response_comes_before_the_request_is_whole__delivered_and_both_end),
@@ -835,6 +933,7 @@ int main(int argc, char **argv)
         TEST(client_gone_inside_a_response__the_rest_is_swallowed),
         TEST(client_gone_inside_an_endless_response__the_link_is_replaced),
         TEST(client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once),
+        TEST(client_gone_before_its_response_begins__it_counts_what_is_announced),
         TEST(terminate__an_upload_on_the_link_goes_on_one_that_gathers_does_not),
         TEST(terminate__only_the_last_response_tells_the_end),
         TEST(terminate__a_response_that_outlasts_grace_is_cut_off),

@@ -47,8 +47,7 @@ static bool is_ready(const struct world *world, const struct seen_exchange *next
     const struct client *model = world->witness.clients[next->client].connection->client;
     const struct ledger_entry *entry =
         sim_client_entry_of(model, (uint64_t)(next - world->witness.exchanges));
-    return entry != NULL && entry->flaw == FLAW_NONE &&
-           sim_client_is_surely_ready(world, model, entry);
+    return entry != NULL && entry->flaw == FLAW_NONE && entry->surely_ready_at != TIME_NEVER;
 }
 
 /* Whether it surely has a turn. With unsent responses its client may be over its backlog; and what is not
@@ -118,12 +117,18 @@ void turns_returned(struct world *world, uint64_t taker)
 
 /* ---- nobody waits for nothing ---- */
 
+/* Without memory a response that was whole may have been lost, and then the next links are wary. */
+static uint32_t sure_room(const struct world *world, const struct connection *link)
+{
+    return memory_failed() > 0 ? 1 : link_room(world, link);
+}
+
 static bool could_carry(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
     uint32_t count = watch->awaited_count;
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
-           (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < link_room(world, link) &&
+           (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < sure_room(world, link) &&
            watch->sending == NULL && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
            world->now_ns >= link->connected_at + world->options.delay_ns &&
            world->now_ns >= link->connected_at + world->options.gap_ns &&

@@ -245,11 +245,13 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     if (world->modelled && event->reason == REASON_ORPHAN &&
-        link_watch_bytes_to_swallow(link) < SIM_ORPHAN_BYTES_MAX - MUX_SCRATCH_BYTES) {
-        sim_fail("an orphaned response is swallowed",
-                 "link %llu is given up for one with %llu bytes so far, or to come",
-                 (unsigned long long)link->number,
-                 (unsigned long long)link_watch_bytes_to_swallow(link));
+        !link_watch_has_large_orphan(link, false)) {
+        sim_fail("an orphaned response is swallowed", "link %llu is given up for one",
+                 (unsigned long long)link->number);
+    }
+    if (world->modelled && event->reason == REASON_HALF_REQUEST && link->watch.sending == NULL) {
+        sim_fail("a link is replaced for half a request only when it has one",
+                 "link %llu is between requests", (unsigned long long)link->number);
     }
     link->was_lost = true;
     link_watch_lost(world, link, event->reason);
@@ -412,12 +414,12 @@ static uint64_t moved_at(const struct world *world, const struct seen_exchange *
     if (entry == NULL) {
         return exchange->since;
     }
-    if (exchange->phase == PHASE_WAITING && !sim_client_is_surely_ready(world, model, entry)) {
+    if (exchange->phase == PHASE_WAITING && entry->surely_ready_at == TIME_NEVER) {
         return time_after(client->connection->last_seen_at, world->options.client_timeout_ns);
     }
     if (exchange->phase == PHASE_WAITING || entry->sendings_count == 0) {
         /* Behind another one it may stand half read, and be framed when that has ended. */
-        return later(entry->ready_at, later(exchange->since, client->head_since));
+        return later(entry->surely_ready_at, later(exchange->since, client->head_since));
     }
     const struct connection *link = entry->sendings[entry->sendings_count - 1].link;
     return later(link->last_seen_at, client->connection->last_seen_at);
