@@ -178,8 +178,11 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
 {
     struct http_writer writer = {0};
     writer.out = out;
-    struct http_head head;
-    http_head_read(TO_TARGET, piece, &head);
+    bool is_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
+    struct http_head head = {.bits = HTTP_HOST}; /* which HTTP/1.1 has to have */
+    if (is_10) {
+        http_head_read(TO_TARGET, piece, &head);
+    }
     struct span rest = piece, line;
     bool has_line = http_line_next(&rest, &line);
     if (has_line && line.size == 2) {
@@ -191,7 +194,7 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     if ((head.bits & HTTP_HOST) == 0) {
         write_host(&writer, settings, line);
     }
-    write_fields(&writer, rest, (struct pass){.has_options = has_options(&head)});
+    write_fields(&writer, rest, (struct pass){.has_options = !is_10 || has_options(&head)});
     if (settings->via) {
         write_via(&writer, &head);
     }
