@@ -81,7 +81,8 @@ static uint64_t response_deadline(const struct mux *mux, const struct link *link
 static uint64_t lifetime_ends(const struct mux *mux, const struct link *link)
 {
     uint64_t lifetime_ns = mux->options.link_lifetime_ns;
-    return lifetime_ns == 0 ? TIME_NEVER : time_after(link->up_ns, lifetime_ns);
+    uint64_t from_ns = time_after(link->up_ns, mux->options.delay_ns); /* it can carry requests */
+    return lifetime_ns == 0 ? TIME_NEVER : time_after(from_ns, lifetime_ns);
 }
 
 /* Of a link that carries nothing. */
