@@ -156,6 +156,7 @@ static void enter(struct mux *mux, struct link *link, enum link_state state)
     link->state = state;
     link->since_ns = mux->now_ns;
     mux->usable_count += (uint32_t)link_is_usable(link) - (uint32_t)was_usable;
+    mux->schedule_wanted = true; /* another link may be due now */
     outage_update(mux);
     link_touch(mux, link);
 }
