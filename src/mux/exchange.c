@@ -283,6 +283,9 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         return;
     }
     waiting_leave(mux, exchange);
+    if (list_is_empty(&mux->waiting) && mux->links_count > 1 && mux->options.link_idle_ns > 0) {
+        links_idle(mux); /* the others have nothing to wait for */
+    }
     exchange->state = EXCHANGE_TAKEN;
     exchange->has_id = mux->by_id;
     exchange->link = link;
