@@ -134,7 +134,10 @@ void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
     }
     uint64_t pause = pause_after(mux, back_off->failures);
     back_off->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
-    back_off->pause_from_ns = from_ns;
+    if (from_ns >
+        back_off->pause_from_ns) { /* of several links an old one may be the last to end */
+        back_off->pause_from_ns = from_ns;
+    }
     uint64_t at = due_at(mux, back_off);
     uint64_t rest_ns = at > mux->now_ns ? at - mux->now_ns : 0;
     observe(mux, (struct mux_event){.kind = MUX_LINK_RETRY,
