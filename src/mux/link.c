@@ -300,6 +300,9 @@ void link_closed(struct mux *mux, struct link *link)
         connect_next(mux, link);
         return;
     }
+    if (link->next_address) {
+        dial_failed(mux, link, mux->now_ns); /* the others are not tried */
+    }
     heap_remove(&mux->heap, &link->timer.item);
     ids_clear(&link->ids);
     *link = (struct link){.slot = link->slot,
