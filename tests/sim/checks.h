@@ -28,10 +28,6 @@ void check_wishes_make_sense(const struct world *world, const struct connection 
                              unsigned wants);
 void check_link_is_retired_in_order(const struct world *world, const struct connection *link);
 
-/* When an attempt to connect begins, and each time before the clock moves. */
-void check_no_storm(struct world *world);
-void check_recovery_is_prompt(struct world *world);
-
 /* At the first byte of a request on a link. */
 void check_request_goes_out_whole(const struct world *world, const struct connection *link,
                                   const struct ledger_entry *entry);

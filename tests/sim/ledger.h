@@ -34,7 +34,7 @@ struct sending {
     uint64_t response_upto;
     bool response_whole;
     bool unprocessed; /* it stood behind a response that announced the link's end */
-    bool lost;              /* the link ended, or was given up, without the whole response */
+    bool lost;        /* the link ended, or was given up, without the whole response */
 };
 
 struct ledger_entry {

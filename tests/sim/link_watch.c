@@ -149,11 +149,12 @@ static void take_response(struct world *world, struct connection *link, size_t s
     }
     sending->response_whole = true;
     watch->head_since = world->now_ns;
-    if (++watch->answered == TRUST_ANSWERS && watch->is_wary) {
+    if (++watch->answered == 1) {
+        links_succeeded(world, link);
+    }
+    if (watch->answered == TRUST_ANSWERS && watch->is_wary) {
         world->wary = false;
     }
-    world->attempt_answered = true;
-    world->attempts_failed = 0;
     watch->awaited_count--;
     memmove(watch->awaited, watch->awaited + 1, watch->awaited_count * sizeof watch->awaited[0]);
     if (!sending->whole) {

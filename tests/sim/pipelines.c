@@ -3,14 +3,55 @@
 #include "pipelines.h"
 
 #include "memory.h"
+#include "turns.h"
 #include "world.h"
 
 /* ---- room ---- */
 
-uint32_t link_room(const struct world *world, const struct connection *link)
+uint32_t pipeline_room(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
     return watch->is_wary && watch->answered < TRUST_ANSWERS ? 1 : world->options.in_flight_max;
+}
+
+/* How many have taken the link, whether sent or not, and the newest of them. */
+static uint32_t count_taken(const struct world *world, const struct connection *link,
+                            const struct seen_exchange **newest)
+{
+    const struct witness *witness = &world->witness;
+    uint32_t count = 0;
+    *newest = NULL;
+    for (uint64_t i = witness->oldest_open; i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->phase != PHASE_TAKEN || exchange->link != link) {
+            continue;
+        }
+        count++;
+        if (*newest == NULL || (*newest)->taken_as < exchange->taken_as) {
+            *newest = exchange;
+        }
+    }
+    return count;
+}
+
+bool pipeline_carries_anything(const struct world *world, const struct connection *link)
+{
+    const struct seen_exchange *newest;
+    return count_taken(world, link, &newest) > 0;
+}
+
+bool pipeline_is_full(const struct world *world, const struct connection *link)
+{
+    const struct seen_exchange *newest;
+    uint32_t count = count_taken(world, link, &newest);
+    return count >= pipeline_room(world, link) || links_is_old(world, link) ||
+           (newest != NULL && newest->kind == 'A');
+}
+
+bool pipeline_may_be_full(const struct world *world, const struct connection *link)
+{
+    return pipeline_is_full(world, link) ||
+           (pipeline_carries_anything(world, link) && turns_somebody_must_be_alone(world, link));
 }
 
 void check_link_has_room(const struct world *world, const struct connection *link,
@@ -22,7 +63,7 @@ void check_link_has_room(const struct world *world, const struct connection *lin
         sim_fail("never more requests in flight than allowed", "link %llu has %u already",
                  (unsigned long long)link->number, count);
     }
-    if (count >= link_room(world, link)) {
+    if (count >= pipeline_room(world, link)) {
         sim_fail("a link whose predecessor left requests unanswered carries one at a time",
                  "link %llu has %u, and has answered %llu", (unsigned long long)link->number, count,
                  (unsigned long long)watch->answered);
@@ -94,6 +135,8 @@ static bool reason_holds(const struct world *world, const struct connection *lin
         return memory_failed() > 0;
     case REASON_SHUTDOWN:
         return world->draining;
+    case REASON_LINK_LIFETIME:
+        return link->watch.awaited_count == 0 && links_is_old(world, link);
     case REASON_LINK_IDLE:
         return link->watch.awaited_count == 0;
     default:

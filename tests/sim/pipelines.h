@@ -17,7 +17,13 @@ struct connection;
 struct ledger_entry;
 
 /* Requests that the link may carry at a time, now. */
-uint32_t link_room(const struct world *world, const struct connection *link);
+uint32_t pipeline_room(const struct world *world, const struct connection *link);
+
+/* Whether it carries something, takes nothing before something on it ends, or may be kept for somebody who
+ * must be alone. */
+bool pipeline_carries_anything(const struct world *world, const struct connection *link);
+bool pipeline_is_full(const struct world *world, const struct connection *link);
+bool pipeline_may_be_full(const struct world *world, const struct connection *link);
 
 /* At the first byte of a request on a link. */
 void check_link_has_room(const struct world *world, const struct connection *link,

@@ -166,12 +166,16 @@ static void draw_disasters(struct swarm *swarm, struct choice *choice)
     swarm->stops_midway = choose(choice, 16) == 0;
 }
 
-/* How many requests a link carries at a time. */
+/* How many links, for how long, and how many requests each carries at a time. */
 static void draw_links(struct mux_options *options, struct choice *choice)
 {
     static const uint32_t depths[] = {1, 2, 3, 8};
+    static const uint32_t links[] = {1, 1, 2, 4};
     bool in_lock_step = options->protocol->lock_step != NULL || options->gap_ns > 0;
     options->in_flight_max = in_lock_step ? 1 : PICK(choice, depths);
+    options->links_max = PICK(choice, links);
+    options->link_lifetime_ns =
+        choose(choice, 4) == 0 ? options->gap_ns + PICK(choice, times_ns) : 0;
 }
 
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)

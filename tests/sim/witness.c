@@ -157,6 +157,8 @@ static void on_taken(struct world *world, const struct mux_event *event)
     assert(link != NULL);
     link->taken_at = world->now_ns;
     exchange->link = link;
+    exchange->taken_as = ++world->witness.taken_count;
+    check_link_is_young(world, link);
     turns_taken(world, event->client, exchange);
 }
 
@@ -214,6 +216,7 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
     assert(link != NULL);
     link->was_lost = true;
     link_watch_lost(world, link, event->reason);
+    links_lost(world, link, event->reason);
     if (event->reason != REASON_LINK_IDLE) {
         return;
     }
@@ -224,7 +227,6 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
                  (unsigned long long)link->number,
                  (unsigned long long)((world->now_ns - link->watch.last_byte_at) / NS_PER_US));
     }
-    world->attempt_answered = true;
 }
 
 /* ---- clients ---- */
@@ -311,6 +313,8 @@ static void look(struct world *world, const struct mux_event *event)
         on_link_up(world, event);
         break;
     case MUX_LINK_CONNECTING:
+        links_dial(world);
+        break;
     case MUX_LINK_FAILED:
     case MUX_LINK_RETRY:
     case MUX_LINK_CLOSED:

@@ -30,6 +30,7 @@ struct seen_exchange {
     uint64_t since;         /* asked at */
     uint32_t responses;
     struct connection *link; /* borrows; while TAKEN */
+    uint64_t taken_as;       /* counts what links have taken */
     char kind;               /* of the request, in protocol `model`; 0: not known */
 };
 
@@ -54,6 +55,7 @@ struct witness {
     size_t exchanges_room;
     uint64_t exchanges_count; /* highest serial seen */
     uint64_t exchanges_open, exchanges_open_max;
+    uint64_t taken_count;
     uint64_t oldest_open; /* every exchange below has ended */
     struct seen_client
         clients[WITNESS_CLIENTS_MAX]; /* index: serial; later ones are not followed */
