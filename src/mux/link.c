@@ -407,9 +407,11 @@ void link_probed(struct mux *mux, struct link *link)
 /* ---- time ---- */
 
 /* The response did not come in time. By identifier, its place is free at once and its identifier used
- * no more on this link; by order, position on the link is lost. */
+ * no more on this link, unless half of the request is still to be sent; by order, position on the link is
+ * lost. */
 static void response_expired(struct mux *mux, struct link *link, struct exchange *exchange)
 {
+    bool half = !exchange->whole || link->written < exchange->out_end;
     mux->counters.timeouts++;
     link->timeouts++;
     if (exchange->has_id) {
@@ -418,7 +420,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
     }
     share_expire(mux, exchange);
     exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
-    if (!mux->by_id || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
+    if (!mux->by_id || half || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
         mux->is_wary = true; /* it is not on the link any more, and was not answered */
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
     }
