@@ -90,8 +90,8 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
     }
 }
 
-void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
-                             struct span bytes)
+struct ledger_entry *sim_client_request_seen(struct world *world, struct client *client,
+                                             uint64_t exchange, struct span bytes)
 {
     uint32_t index = client->seen_count++;
     struct ledger_entry *entry = index < client->entries_count ? client->entries[index] : NULL;
@@ -106,6 +106,7 @@ void sim_client_request_seen(struct world *world, struct client *client, uint64_
                  client->number, index + 1, trace_bytes(shown, sizeof shown, bytes));
     }
     entry->exchange = exchange;
+    return entry;
 }
 
 /* ---- troubles and their causes ---- */
@@ -135,7 +136,7 @@ static bool timed_out(const struct world *world, const struct ledger_entry *entr
     }
     /* In a pipeline the clock runs for the oldest only. */
     const struct link_watch *watch = &sending->link->watch;
-    return !entry_expects_response(entry) || sending->link->target == NULL ||
+    return !entry_expects_response(entry) || dialect_has_ids(&world->dialect) ||
            (watch->awaited_count > 0 && watch->awaited[0] == entry);
 }
 
@@ -319,8 +320,15 @@ void sim_client_was_closed(struct world *world, struct client *client, enum mux_
 
 /* ---- what arrives ---- */
 
-static void settle_upto(struct client *client, uint32_t index, enum outcome outcome, uint64_t now)
+static void settle_upto(const struct world *world, struct client *client, uint32_t index,
+                        enum outcome outcome)
 {
+    uint64_t now = world->now_ns;
+    if (dialect_has_ids(&world->dialect)) { /* in any order */
+        client->entries[index]->outcome = outcome;
+        client->entries[index]->settled_at = now;
+        return;
+    }
     for (uint32_t i = client->settled; i < index; i++) {
         client->entries[i]->outcome = OUTCOME_SILENT;
         client->entries[i]->settled_at = now;
@@ -332,10 +340,15 @@ static void settle_upto(struct client *client, uint32_t index, enum outcome outc
 
 void sim_client_settle_silent(struct client *client)
 {
-    while (client->settled < client->entries_count &&
-           client->entries[client->settled]->kind == '!' &&
-           client->entries[client->settled]->is_request) {
-        client->entries[client->settled++]->outcome = OUTCOME_SILENT;
+    while (client->settled < client->entries_count) {
+        struct ledger_entry *entry = client->entries[client->settled];
+        if (entry->outcome == OUTCOME_NONE && entry->kind == '!' && entry->is_request) {
+            entry->outcome = OUTCOME_SILENT;
+        }
+        if (entry->outcome == OUTCOME_NONE) {
+            return;
+        }
+        client->settled++;
     }
 }
 
@@ -385,9 +398,25 @@ static bool is_what_the_target_said(const struct world *world, const struct ledg
     return false;
 }
 
-static void take_response(struct world *world, struct client *client, struct span text)
+/* The entry that awaits the answer of this identifier; entries_count: none does. */
+static uint32_t index_of_id(const struct client *client, uint32_t id)
 {
-    uint32_t head = head_of(client);
+    for (uint32_t i = client->settled; i < client->entries_count; i++) {
+        const struct ledger_entry *entry = client->entries[i];
+        if (entry->is_request && entry->outcome == OUTCOME_NONE && entry_expects_response(entry) &&
+            message_client_id(span_of(entry->text, entry->text_size)) == id) {
+            return i;
+        }
+    }
+    return client->entries_count;
+}
+
+static void take_response(struct world *world, struct client *client, struct span bytes,
+                          struct span text)
+{
+    uint32_t head = dialect_has_ids(&world->dialect)
+                        ? index_of_id(client, message_id(CLIENT_SIDE, bytes))
+                        : head_of(client);
     struct ledger_entry *entry = head < client->entries_count ? client->entries[head] : NULL;
     bool is_model = world->dialect.protocol->edit != NULL;
     if (entry == NULL || !entry->is_request ||
@@ -403,7 +432,7 @@ static void take_response(struct world *world, struct client *client, struct spa
         return;
     }
     client->answers++;
-    settle_upto(client, head, OUTCOME_ANSWERED, world->now_ns);
+    settle_upto(world, client, head, OUTCOME_ANSWERED);
 }
 
 /* The index of the entry that an error reply speaks of; entries_count: none of ours. */
@@ -435,7 +464,10 @@ static void take_error(struct world *world, struct client *client, struct span t
         apart ? client->told_apart : index < client->entries_count && client->told_any[index];
     const char *right = model_trouble(apart || !known ? client->apart : client->told[index]);
     uint32_t head = head_of(client);
-    bool in_order = apart || (index >= client->settled && index <= head) ||
+    bool in_order = apart ||
+                    (dialect_has_ids(&world->dialect) && known &&
+                     client->entries[index]->outcome == OUTCOME_NONE) ||
+                    (index >= client->settled && index <= head) ||
                     (known && client->entries[index]->outcome == OUTCOME_SILENT);
     if (!known || !in_order || strlen(right) != word_size || memcmp(right, word, word_size) != 0) {
         sim_fail("error replies take their place in the client's order",
@@ -443,7 +475,7 @@ static void take_error(struct world *world, struct client *client, struct span t
                  trace_bytes(shown, sizeof shown, text));
     }
     if (!apart && index >= client->settled) {
-        settle_upto(client, index, OUTCOME_ERROR_REPLY, world->now_ns);
+        settle_upto(world, client, index, OUTCOME_ERROR_REPLY);
     }
 }
 
@@ -471,7 +503,7 @@ void sim_client_hear(struct world *world, struct client *client)
             memcmp(text.data, "E ", 2) == 0) {
             take_error(world, client, text);
         } else {
-            take_response(world, client, text);
+            take_response(world, client, bytes, text);
         }
     }
     sim_client_settle_silent(client);
@@ -483,9 +515,9 @@ static void check_everything_arrived(const struct world *world, const struct cli
     for (uint32_t i = client->settled; i < client->entries_count; i++) {
         const struct ledger_entry *entry = client->entries[i];
         const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
-        if (entry->exchange != 0 && entry_expects_response(entry) &&
-            exchange->phase == PHASE_ENDED && exchange->reason == REASON_NONE &&
-            !exchange->orphaned) {
+        if (entry->outcome == OUTCOME_NONE && entry->exchange != 0 &&
+            entry_expects_response(entry) && exchange->phase == PHASE_ENDED &&
+            exchange->reason == REASON_NONE && !exchange->orphaned) {
             sim_fail("a response reaches the client that asked",
                      "client %u sees the end and not the answer to %u.%u", client->number,
                      client->number, entry->sequence);

@@ -137,7 +137,8 @@ static char draw_kind(struct world *world)
         !choose_percent(world->choice, world->swarm.clients.kinds_percent)) {
         return 'N';
     }
-    if (choose_percent(world->choice, world->swarm.clients.closes_percent)) {
+    if (choose_percent(world->choice, world->swarm.clients.closes_percent) &&
+        !dialect_has_ids(&world->dialect)) {
         return 'C';
     }
     return "G!A"[choose(world->choice, 3)];
@@ -176,7 +177,7 @@ static void put_out(struct client *client, struct span bytes)
 static struct span garbage_of(const struct world *world)
 {
     const char *name = world->dialect.protocol->name;
-    if (strcmp(name, "model") == 0) {
+    if (strncmp(name, "model", 5) == 0) {
         return span_of("X nonsense\n", 11);
     }
     return strcmp(name, "mpu") == 0 ? span_of("12x4nonsense", 12) : span_of(NULL, 0);

@@ -44,9 +44,9 @@ struct ledger_entry *sim_client_entry(struct client *client, uint32_t sequence);
 /* The engine has read up to `upto` of its stream. */
 void sim_client_was_read(struct world *world, struct client *client, uint64_t upto);
 
-/* The core has told of its next whole request. */
-void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
-                             struct span bytes);
+/* The core has told of its next whole request, which is returned. */
+struct ledger_entry *sim_client_request_seen(struct world *world, struct client *client,
+                                             uint64_t exchange, struct span bytes);
 
 /* The core has told that an exchange of it ends with an error. */
 void sim_client_error_told(struct world *world, struct client *client, uint64_t exchange,

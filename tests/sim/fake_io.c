@@ -200,7 +200,7 @@ void fake_io_write_on(struct world *world, struct connection *connection)
 void fake_io_begin_resolving(struct world *world, struct connection *link)
 {
     const struct network *network = &world->network;
-    world->dialling.is_begun = true;
+    world->dialling.is_begun = world->dialling.is_last = true;
     link->stage = STAGE_RESOLVING;
     link->succeeds = network->resolves;
     link->failure = IO_UNRESOLVED;
@@ -230,6 +230,7 @@ void fake_io_begin_connecting(struct world *world, struct connection *link)
     if (mode == ADDRESS_ACCEPTS && network->slots > 0 && slots_taken(world) >= network->slots) {
         mode = ADDRESS_REFUSES;
     }
+    world->dialling.is_last = address + 1 >= world->resolved_count;
     link->stage = STAGE_CONNECTING;
     link->succeeds = mode == ADDRESS_ACCEPTS;
     link->failure = mode == ADDRESS_UNREACHABLE ? IO_UNREACHABLE : IO_REFUSED;

@@ -27,6 +27,7 @@ enum outcome {
 /* One time that a request went to a link. */
 struct sending {
     struct connection *link;
+    uint32_t id; /* on the link, where there are such */
     uint64_t first_byte_at;
     bool whole;             /* all its bytes were handed over */
     bool responding;        /* a byte of the response has come */

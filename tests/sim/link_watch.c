@@ -67,11 +67,18 @@ static void begin_request(struct world *world, struct connection *link, struct s
         .response_from = link->up.read,
         .response_upto = link->up.read,
     };
+    if (dialect_has_ids(&world->dialect)) {
+        uint32_t id = message_id(TARGET_SIDE, view);
+        check_id_is_free(link, id);
+        entry->sendings[entry->sendings_count - 1].id = id;
+        watch->ids[id] = entry_expects_response(entry) ? ID_AWAITED : watch->ids[id];
+    }
     watch->sending = entry;
     watch->message_left = size;
     if (entry_expects_response(entry)) {
         if (watch->awaited_count == 0) {
-            watch->incoming_at = link->up.read;
+            watch->incoming_at =
+                dialect_has_ids(&world->dialect) ? watch->incoming_at : link->up.read;
             watch->head_since = world->now_ns;
         }
         assert(watch->awaited_count < WATCH_AWAITED_MAX);
@@ -81,7 +88,7 @@ static void begin_request(struct world *world, struct connection *link, struct s
 
 /* The middle of a request must be the bytes that follow those already sent. */
 static void continue_request(const struct world *world, const struct connection *link,
-                             struct span bytes)
+                             const struct sending *sending, struct span bytes)
 {
     const struct link_watch *watch = &link->watch;
     uint8_t whole[MESSAGE_HEAD_BYTES_MAX + 65536];
@@ -89,6 +96,9 @@ static void continue_request(const struct world *world, const struct connection 
     assert(entry->text_size + 8 <= sizeof whole);
     size_t size = message_write(&world->dialect, TARGET_SIDE, REQUEST,
                                 span_of(entry->text, entry->text_size), whole);
+    if (dialect_has_ids(&world->dialect)) {
+        message_set_id(whole + 1, sending->id);
+    }
     if (memcmp(whole + size - watch->message_left, bytes.data, bytes.size) != 0) {
         sim_fail("never half a message followed by another's", "link %llu, inside request %u.%u",
                  (unsigned long long)link->number, entry->client, entry->sequence);
@@ -107,7 +117,8 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
             begin_request(world, link, span_from(view, done));
         }
         size_t part = size - done < watch->message_left ? size - done : watch->message_left;
-        continue_request(world, link, span_of(view.data + done, part));
+        continue_request(world, link, sending_on(watch->sending, link),
+                         span_of(view.data + done, part));
         watch->message_left -= part;
         done += part;
         if (watch->message_left == 0) {
@@ -133,21 +144,26 @@ static void begin_response(struct sending *sending, uint64_t at)
     }
 }
 
-/* The response of the oldest request is whole. */
-static void take_response(struct world *world, struct connection *link, size_t size,
-                          struct span text)
+static void take_out(struct link_watch *watch, uint32_t index)
+{
+    watch->awaited_count--;
+    memmove(watch->awaited + index, watch->awaited + index + 1,
+            (watch->awaited_count - index) * sizeof watch->awaited[0]);
+}
+
+/* The response of an awaited request is whole. */
+static void take_response(struct world *world, struct connection *link, uint32_t index, size_t size,
+                          char kind)
 {
     struct link_watch *watch = &link->watch;
-    struct ledger_entry *entry = watch->awaited[0];
-    struct sending *sending = sending_on(entry, link);
-    bool is_model = world->dialect.protocol->edit != NULL;
+    struct sending *sending = sending_on(watch->awaited[index], link);
     begin_response(sending, watch->incoming_at);
-    watch->incoming_at += size;
-    sending->response_upto = watch->incoming_at;
-    if (is_model && text.size > 0 && text.data[0] == 'I') {
+    sending->response_upto = watch->incoming_at + size;
+    if (kind == 'I') {
         return; /* interim: the response is still to come */
     }
     sending->response_whole = true;
+    watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
     if (++watch->answered == 1) {
         links_succeeded(world, link);
@@ -155,13 +171,27 @@ static void take_response(struct world *world, struct connection *link, size_t s
     if (watch->answered == TRUST_ANSWERS && watch->is_wary) {
         world->wary = false;
     }
-    watch->awaited_count--;
-    memmove(watch->awaited, watch->awaited + 1, watch->awaited_count * sizeof watch->awaited[0]);
+    take_out(watch, index);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
-    } else if (is_model && text.size > 0 && text.data[0] == 'Z') {
+    } else if (kind == 'Z') {
         spoil(world, link, "the response ends the link");
     }
+}
+
+/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client. */
+static uint32_t find_by_id(const struct connection *link, struct span bytes, struct span text)
+{
+    const struct link_watch *watch = &link->watch;
+    char kind;
+    uint32_t client, sequence, index = 0;
+    bool named = message_request_parse(text, &kind, &client, &sequence);
+    while (index < watch->awaited_count &&
+           (sending_on(watch->awaited[index], link)->id != message_id(TARGET_SIDE, bytes) ||
+            !named || watch->awaited[index]->client != client)) {
+        index++;
+    }
+    return index;
 }
 
 /* Cuts what was read; false: nothing more can be cut. */
@@ -180,8 +210,10 @@ static bool take_next(struct world *world, struct connection *link)
             world->dialect.message_bytes_max) {
             spoil(world, link, "the target sent an oversized message");
         }
-        begin_response(sending_on(watch->awaited[0], link), watch->incoming_at);
-        sending_on(watch->awaited[0], link)->response_upto = link->up.read;
+        if (!dialect_has_ids(&world->dialect)) {
+            begin_response(sending_on(watch->awaited[0], link), watch->incoming_at);
+            sending_on(watch->awaited[0], link)->response_upto = link->up.read;
+        }
         return false;
     case CUT_WHOLE:
         break;
@@ -190,7 +222,11 @@ static bool take_next(struct world *world, struct connection *link)
         spoil(world, link, "the target sent an oversized message");
         return false;
     }
-    take_response(world, link, size, text);
+    uint32_t index = dialect_has_ids(&world->dialect) ? find_by_id(link, bytes, text) : 0;
+    if (index < watch->awaited_count) {
+        take_response(world, link, index, size, dialect_kind(&world->dialect, TARGET_SIDE, bytes));
+    }
+    watch->incoming_at += size;
     return true;
 }
 
@@ -204,13 +240,15 @@ void link_watch_received(struct world *world, struct connection *link)
     if (link->was_lost) {
         return; /* given up: what still comes is nobody's */
     }
-    while (watch->spoilt == NULL && watch->awaited_count > 0 &&
+    bool by_id = dialect_has_ids(&world->dialect);
+    watch->timeouts = 0;
+    while (watch->spoilt == NULL && (by_id || watch->awaited_count > 0) &&
            watch->incoming_at < link->up.read) {
         if (!take_next(world, link)) {
             return;
         }
     }
-    if (watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
+    if (!by_id && watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
         spoil(world, link, "bytes that nobody waits for");
     }
 }
@@ -227,11 +265,32 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         return;
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
-    world->wary = world->wary || watch->awaited_count > 0 ||
+    world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
+                  (reason == REASON_RESPONSE_TIMEOUT && watch->message_left > 0) ||
                   (watch->message_left > 0 &&
                    (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {
         sending_on(watch->awaited[i], link)->unprocessed = reason == REASON_RESPONSE_CLOSES;
+    }
+}
+
+void link_watch_timed_out(struct world *world, struct connection *link,
+                          const struct ledger_entry *entry)
+{
+    struct link_watch *watch = &link->watch;
+    for (uint32_t i = 0; dialect_has_ids(&world->dialect) && i < watch->awaited_count; i++) {
+        if (watch->awaited[i] != entry) {
+            continue;
+        }
+        const struct sending *sending = sending_on(watch->awaited[i], link);
+        check_response_is_overdue(world, link, sending);
+        watch->ids[sending->id] = ID_RETIRED;
+        watch->retired++;
+        take_out(watch, i);
+        if (++watch->timeouts >= TIMEOUTS_MAX) {
+            spoil(world, link, "three responses in a row did not come in time");
+        }
+        return;
     }
 }
 

@@ -23,7 +23,13 @@ struct world;
 struct connection;
 struct ledger_entry;
 
-enum { WATCH_AWAITED_MAX = 64, TRUST_ANSWERS = 2 /* after which a wary link is trusted */ };
+enum {
+    WATCH_AWAITED_MAX = 64,
+    TRUST_ANSWERS = 2,
+    /* after which a wary link is trusted */ TIMEOUTS_MAX = 3 /* in a row */
+};
+
+enum id_use { ID_FREE, ID_AWAITED, ID_RETIRED };
 
 struct link_watch {
     size_t message_left;          /* bytes to come of the request that is going out */
@@ -34,6 +40,9 @@ struct link_watch {
     uint64_t head_since;   /* since when the oldest of them is the oldest */
     bool is_wary;          /* opened when one before it had ended with unanswered requests */
     uint64_t incoming_at;  /* stream offset where the response of the oldest begins */
+    uint8_t ids[256];      /* enum id_use; protocol `model-id` */
+    uint32_t retired;      /* identifiers whose response did not come in time */
+    uint32_t timeouts;     /* since something was received, by identifier */
     uint64_t answered;     /* whole responses */
     const char *spoilt;    /* why no further request may be sent; NULL: it may */
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
@@ -47,6 +56,10 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* The engine has read up to link->up.read. */
 void link_watch_received(struct world *world, struct connection *link);
+
+/* The core tells that the response of a request on it did not come in time. */
+void link_watch_timed_out(struct world *world, struct connection *link,
+                          const struct ledger_entry *entry);
 
 /* The core tells that the link is up, or that it is given up. */
 void link_watch_up(const struct world *world, struct connection *link);

@@ -69,10 +69,11 @@ static void settle_attempt(struct dialling *dialling)
 
 static bool is_dialling(const struct world *world)
 {
+    const struct dialling *dialling = &world->dialling;
     for (uint32_t i = 0; i < world->live_count; i++) {
         const struct connection *link = world->live[i];
-        if (!world->dialling.is_begun ||
-            (link->is_link && link->id != MUX_ID_NONE && !link->was_up)) {
+        if (!dialling->is_begun || (link->is_link && link->id != MUX_ID_NONE && !link->was_up &&
+                                    !(link->told_failure && dialling->is_last))) {
             return true;
         }
     }

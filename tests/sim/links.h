@@ -24,6 +24,7 @@ struct failures {
 struct dialling {
     bool is_open;              /* an attempt was begun, and its link is not up */
     bool is_begun;             /* the engine has begun to resolve for it */
+    bool is_last;              /* no other address is tried when this one fails */
     bool is_extra;             /* it was begun while another link was usable */
     uint64_t from;             /* begun, or the last of its addresses failed */
     struct failures behind[2]; /* attempts at a first link, and at extra ones */

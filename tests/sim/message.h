@@ -30,6 +30,16 @@ struct dialect {
     size_t message_bytes_max;
 };
 
+/* Protocol `model-id`: two digits in front of each text are an identifier, the client's own on its side,
+ * the link's on the target's. */
+bool dialect_has_ids(const struct dialect *dialect);
+/* The first letter of the text in protocols `model` and `model-id`; 0: it has no kinds. */
+char dialect_kind(const struct dialect *dialect, enum side side, struct span bytes);
+/* The client's own identifier for a request or its response; the same again for other clients. */
+uint32_t message_client_id(struct span text);
+void message_set_id(uint8_t *out, uint32_t id);
+uint32_t message_id(enum side side, struct span bytes);
+
 /* Dresses a text and returns the size; `out` has room for the text and 8 bytes. */
 size_t message_write(const struct dialect *dialect, enum side side, enum speaker speaker,
                      struct span text, uint8_t *out);

@@ -6,6 +6,8 @@
 #include "turns.h"
 #include "world.h"
 
+enum { SPENT_IDS = 32 /* of 64 places, so many are retired before the link is replaced */ };
+
 /* ---- room ---- */
 
 uint32_t pipeline_room(const struct world *world, const struct connection *link)
@@ -101,12 +103,37 @@ void check_no_second_copy(const struct world *world, const struct ledger_entry *
     }
 }
 
+/* ---- identifiers ---- */
+
+void check_id_is_free(const struct connection *link, uint32_t id)
+{
+    if (link->watch.ids[id] != ID_FREE) {
+        sim_fail("an identifier stands for one request", "link %llu uses %u, which is %s",
+                 (unsigned long long)link->number, id,
+                 link->watch.ids[id] == ID_AWAITED ? "awaited" : "that of a response to come");
+    }
+}
+
+void check_response_is_overdue(const struct world *world, const struct connection *link,
+                               const struct sending *sending)
+{
+    if (world->now_ns - sending->first_byte_at < world->options.response_timeout_ns) {
+        sim_fail("a response has its time", "identifier %u on link %llu has had %llu us",
+                 sending->id, (unsigned long long)link->number,
+                 (unsigned long long)((world->now_ns - sending->first_byte_at) / NS_PER_US));
+    }
+}
+
 /* ---- giving up ---- */
 
 /* The oldest, for which alone the clock runs, has had its time. */
 static bool has_timed_out(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
+    if (dialect_has_ids(&world->dialect)) {
+        return watch->timeouts >= TIMEOUTS_MAX || watch->retired >= SPENT_IDS ||
+               watch->message_left > 0 || watch->awaited_count == 0;
+    }
     if (watch->awaited_count == 0) {
         return true; /* nothing of it could be written, or not all, until its time was over */
     }
@@ -122,6 +149,8 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_TARGET_RESET:
         return link->told_failure;
     case REASON_TARGET_STRAY:
+        return link->watch.spoilt != NULL ||
+               (dialect_has_ids(&world->dialect) && link->watch.incoming_at < link->up.read);
     case REASON_TARGET_MALFORMED:
     case REASON_TARGET_TOO_LARGE:
     case REASON_EARLY_RESPONSE:

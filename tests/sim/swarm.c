@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "message.h"
+#include "model_id_protocol.h"
 #include "model_protocol.h"
 
 #define PICK(choice, list) ((list)[choose((choice), ARRAY_COUNT(list))])
@@ -24,9 +25,9 @@ static uint32_t some(struct choice *choice, uint32_t percent_max)
 static const struct protocol *draw_protocol(struct choice *choice)
 {
     static const char *const modelled[] = {"echo", "iso8583", "mpu"};
-    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 2);
+    uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 3);
     if (index >= ARRAY_COUNT(modelled)) {
-        return &model_protocol;
+        return index % 3 == 0 ? &model_id_protocol : &model_protocol;
     }
     return protocol_find(modelled[index]);
 }
@@ -93,6 +94,7 @@ static void draw_target(struct target_habits *habits, struct choice *choice, boo
     }
     habits->last_percent = some(choice, 30);
     habits->duplicate_percent = some(choice, 20);
+    habits->wrong_id_percent = some(choice, 30);
     habits->late_percent = some(choice, 20);
     habits->silent_percent = some(choice, 15);
     habits->garbage_percent = some(choice, 15);

@@ -30,6 +30,7 @@ struct answer {
 
 struct target_link {
     struct connection *link; /* borrows */
+    uint32_t id;             /* of the request that is being answered */
     uint64_t parsed;         /* stream offset in `down` */
     struct answer answers[ANSWERS_MAX];
     uint32_t answers_count;
@@ -120,40 +121,60 @@ void target_link_restart(struct world *world, struct target_link *target)
 
 /* ---- answers ---- */
 
-static struct answer *add_answer(struct target_link *target, uint64_t at, struct span bytes)
+/* Opens a place for an answer of that time: by order the last, by identifier where its time puts it. */
+static struct answer *open_place(const struct world *world, struct target_link *target,
+                                 uint64_t *at)
+{
+    struct answer *place = &target->answers[target->answers_count++];
+    if (!dialect_has_ids(&world->dialect)) {
+        *at = place > target->answers && place[-1].at > *at ? place[-1].at : *at;
+        return place;
+    }
+    while (place > target->answers && place[-1].at > *at && place[-1].done == 0) {
+        *place = place[-1];
+        place--;
+    }
+    return place;
+}
+
+static struct answer *add_answer(const struct world *world, struct target_link *target, uint64_t at,
+                                 struct span bytes)
 {
     if (target->answers_count == ANSWERS_MAX) {
         target->lied = true;
         return NULL; /* it has said enough */
     }
-    struct answer *answer = &target->answers[target->answers_count++];
-    if (target->answers_count > 1 && answer[-1].at > at) {
-        at = answer[-1].at;
-    }
+    struct answer *answer = open_place(world, target, &at);
     *answer = (struct answer){.at = at, .bytes = malloc(bytes.size + 1), .size = bytes.size};
     assert(answer->bytes != NULL);
     memcpy(answer->bytes, bytes.data, bytes.size);
     return answer;
 }
 
-static size_t write_right(const struct world *world, char kind, struct span request, uint8_t *out)
+static size_t write_right(const struct world *world, const struct target_link *target, char kind,
+                          struct span request, uint8_t *out)
 {
     uint8_t text[9000 + MESSAGE_HEAD_BYTES_MAX];
     size_t size = message_response_text(kind, request, response_bytes_max(world), text);
-    return message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), out);
+    size = message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), out);
+    if (dialect_has_ids(&world->dialect)) {
+        message_set_id(out + 1, target->id);
+    }
+    return size;
 }
 
 /* Something that is no right answer to anything. */
 static size_t write_wrong(struct world *world, struct target_link *target, uint8_t *out)
 {
     target->lied = true;
-    return write_right(world, 'R', span_of("N0.0.nobody", 11), out);
+    target->id = (uint32_t)(dialect_has_ids(&world->dialect) ? choose(world->choice, 256) : 0);
+    return write_right(world, target, 'R', span_of("N0.0.nobody", 11), out);
 }
 
-static void answer_garbage(struct target_link *target, uint64_t at)
+static void answer_garbage(const struct world *world, struct target_link *target, uint64_t at)
 {
     target->lied = true;
-    add_answer(target, at, span_of("garbage\n", 8));
+    add_answer(world, target, at, span_of("garbage\n", 8));
 }
 
 /* A message over the limit, with its end or without. */
@@ -171,7 +192,7 @@ static void answer_oversize(struct world *world, struct target_link *target, uin
     memset(text, 'z', size);
     size_t written =
         message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), bytes);
-    add_answer(target, at, span_of(bytes, endless ? written - 1 : written));
+    add_answer(world, target, at, span_of(bytes, endless ? written - 1 : written));
     free(text);
     free(bytes);
 }
@@ -180,7 +201,7 @@ static void answer_half(struct world *world, struct target_link *target, uint64_
                         struct span right)
 {
     size_t size = (size_t)choose(world->choice, right.size);
-    struct answer *answer = add_answer(target, at, span_of(right.data, size));
+    struct answer *answer = add_answer(world, target, at, span_of(right.data, size));
     if (answer != NULL) {
         answer->finale = choose(world->choice, 2) == 0 ? FINALE_END : FINALE_RESET;
     }
@@ -194,17 +215,23 @@ static void answer_right(struct world *world, struct target_link *target, uint64
     bool is_model = world->dialect.protocol->edit != NULL;
     uint8_t bytes[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
     if (is_model && choose_percent(choice, habits->interim_percent)) {
-        add_answer(target, at, span_of(bytes, write_right(world, 'I', request, bytes)));
+        add_answer(world, target, at,
+                   span_of(bytes, write_right(world, target, 'I', request, bytes)));
         at += world->healed ? 0 : choose(choice, habits->think_max_ns + 1);
+    }
+    if (dialect_has_ids(&world->dialect) && !world->healed &&
+        choose_percent(choice, habits->wrong_id_percent)) {
+        target->lied = true;
+        target->id = (uint32_t)choose(choice, 256);
     }
     bool last = is_model && !world->healed && choose_percent(choice, habits->last_percent);
     struct span right = {.data = bytes,
-                         .size = write_right(world, last ? 'Z' : 'R', request, bytes)};
+                         .size = write_right(world, target, last ? 'Z' : 'R', request, bytes)};
     if (!world->healed && choose_percent(choice, habits->half_percent)) {
         answer_half(world, target, at, right);
         return;
     }
-    struct answer *answer = add_answer(target, at, right);
+    struct answer *answer = add_answer(world, target, at, right);
     if (world->healed) {
         return;
     }
@@ -213,7 +240,7 @@ static void answer_right(struct world *world, struct target_link *target, uint64
     }
     if (choose_percent(choice, habits->duplicate_percent)) {
         target->lied = true;
-        add_answer(target, at + choose(choice, habits->think_max_ns + 1), right);
+        add_answer(world, target, at + choose(choice, habits->think_max_ns + 1), right);
     }
 }
 
@@ -229,13 +256,13 @@ static void answer(struct world *world, struct target_link *target, struct span 
         return;
     }
     if (!well && choose_percent(choice, habits->garbage_percent)) {
-        answer_garbage(target, at);
+        answer_garbage(world, target, at);
     } else if (!well && choose_percent(choice, habits->oversize_percent)) {
         answer_oversize(world, target, at, false);
     } else if (!well && choose_percent(choice, habits->endless_percent)) {
         answer_oversize(world, target, at, true);
     } else if (!well && choose_percent(choice, habits->resets_percent)) {
-        struct answer *end = add_answer(target, at, span_of("", 0));
+        struct answer *end = add_answer(world, target, at, span_of("", 0));
         if (end != NULL) {
             end->finale = choose(choice, 2) == 0 ? FINALE_END : FINALE_RESET;
         }
@@ -311,7 +338,7 @@ static void read_requests(struct world *world, struct target_link *target)
                 choose_percent(world->choice, world->swarm.target.early_percent)) {
                 uint8_t wrong[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
                 target->half_heard = true;
-                add_answer(target, world->now_ns,
+                add_answer(world, target, world->now_ns,
                            span_of(wrong, write_wrong(world, target, wrong)));
             }
             return;
@@ -324,6 +351,7 @@ static void read_requests(struct world *world, struct target_link *target)
         if (target->half_heard) {
             target->half_heard = false;
         } else if (text.data[0] != '!') {
+            target->id = dialect_has_ids(&world->dialect) ? message_id(TARGET_SIDE, bytes) : 0;
             answer(world, target, text);
         }
     }
@@ -374,7 +402,7 @@ void target_link_speak(struct world *world, struct target_link *target)
 {
     uint8_t wrong[9000 + MESSAGE_HEAD_BYTES_MAX + 8];
     target->speak_at = TIME_NEVER;
-    add_answer(target, world->now_ns, span_of(wrong, write_wrong(world, target, wrong)));
+    add_answer(world, target, world->now_ns, span_of(wrong, write_wrong(world, target, wrong)));
 }
 
 static void fall_into_hole(struct world *world, struct target_link *target)

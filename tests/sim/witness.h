@@ -29,9 +29,10 @@ struct seen_exchange {
     enum mux_reason reason; /* of its end */
     uint64_t since;         /* asked at */
     uint32_t responses;
-    struct connection *link; /* borrows; while TAKEN */
-    uint64_t taken_as;       /* counts what links have taken */
-    char kind;               /* of the request, in protocol `model`; 0: not known */
+    struct connection *link;    /* borrows; while TAKEN */
+    struct ledger_entry *entry; /* borrows; NULL: not known */
+    uint64_t taken_as;          /* counts what links have taken */
+    char kind;                  /* of the request, in protocol `model`; 0: not known */
 };
 
 struct seen_client {
