@@ -159,6 +159,14 @@ static void set_reason(struct client *client, enum mux_reason reason)
     }
 }
 
+enum mux_reason client_gone_reason(const struct client *client)
+{
+    if (client->reason != REASON_NONE) {
+        return (enum mux_reason)client->reason;
+    }
+    return client->ended ? REASON_CLIENT_ENDED : REASON_SHUTDOWN;
+}
+
 void client_gone(struct mux *mux, struct client *client, enum mux_reason reason)
 {
     if (client->state == CLIENT_CLOSING) {

@@ -418,15 +418,6 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
     client_settle(mux, client);
 }
 
-/* Why the requests of a client that nobody has sent yet are dropped. */
-static enum mux_reason gone_reason(const struct client *client)
-{
-    if (client->reason != REASON_NONE) {
-        return (enum mux_reason)client->reason;
-    }
-    return client->ended ? REASON_CLIENT_ENDED : REASON_SHUTDOWN;
-}
-
 /* A request on a link whose client has gone. */
 static void abandon_taken(struct mux *mux, struct exchange *exchange)
 {
@@ -434,7 +425,7 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     if (exchange->sent_ns == TIME_NEVER) {
         link_unsend(mux, link, exchange);
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, gone_reason(exchange->client));
+        exchange_finish(mux, exchange, client_gone_reason(exchange->client));
         return;
     }
     bool half = !exchange->whole || link->written < exchange->out_end;
@@ -461,7 +452,7 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
     case EXCHANGE_WAITING:
     case EXCHANGE_JOINED:
         mux->counters.dropped++;
-        exchange_finish(mux, exchange, gone_reason(exchange->client));
+        exchange_finish(mux, exchange, client_gone_reason(exchange->client));
         break;
     case EXCHANGE_TAKEN:
         abandon_taken(mux, exchange);

@@ -325,6 +325,8 @@ void client_expired(struct mux *mux, struct client *client);
 void client_drain(struct mux *mux, struct client *client);
 /* Closes at once: its waiting exchanges are dropped, those on a link become orphans. */
 void client_gone(struct mux *mux, struct client *client, enum mux_reason reason);
+/* Why what it has asked and nobody has sent yet is dropped. */
+enum mux_reason client_gone_reason(const struct client *client);
 /* Closes behind what is queued for it; its exchanges end as above. */
 void client_flush(struct mux *mux, struct client *client, enum mux_reason reason);
 /* Something about it has changed: its wishes, its deadline, its turn. */
