@@ -42,17 +42,42 @@ bool pipeline_carries_anything(const struct world *world, const struct connectio
     return count_taken(world, link, &newest) > 0;
 }
 
+bool pipeline_is_answering(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
+    for (uint64_t i = witness->oldest_open;
+         witness->exchanges_open > 0 && i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->phase == PHASE_TAKEN && exchange->link == link && exchange->responses > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether it goes on arriving; unsure: what was read may not be framed. */
+static bool uploads(const struct seen_exchange *newest, bool surely)
+{
+    const struct ledger_entry *entry = newest == NULL ? NULL : newest->entry;
+    bool is_sent = entry != NULL && entry->sendings_count > 0 &&
+                   entry->sendings[entry->sendings_count - 1].whole;
+    return entry != NULL && (!entry->read_whole || (!surely && !is_sent));
+}
+
 bool pipeline_is_full(const struct world *world, const struct connection *link)
 {
     const struct seen_exchange *newest;
     uint32_t count = count_taken(world, link, &newest);
     return count >= pipeline_room(world, link) || links_is_old(world, link) ||
-           (newest != NULL && newest->kind == 'A');
+           (newest != NULL && newest->kind == 'A') || uploads(newest, true) ||
+           pipeline_is_answering(world, link);
 }
 
 bool pipeline_may_be_full(const struct world *world, const struct connection *link)
 {
-    return pipeline_is_full(world, link) ||
+    const struct seen_exchange *newest;
+    (void)count_taken(world, link, &newest);
+    return pipeline_is_full(world, link) || uploads(newest, false) ||
            (pipeline_carries_anything(world, link) && turns_somebody_must_be_alone(world, link));
 }
 

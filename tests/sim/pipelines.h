@@ -24,6 +24,8 @@ uint32_t pipeline_room(const struct world *world, const struct connection *link)
  * must be alone. */
 bool pipeline_carries_anything(const struct world *world, const struct connection *link);
 bool pipeline_is_full(const struct world *world, const struct connection *link);
+/* Whether the response of its oldest has begun, behind which nothing more is taken. */
+bool pipeline_is_answering(const struct world *world, const struct connection *link);
 bool pipeline_may_be_full(const struct world *world, const struct connection *link);
 
 /* At the first byte of a request on a link. */

@@ -133,6 +133,9 @@ static bool could_carry(const struct world *world, const struct connection *link
     uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
     uint64_t gap_ns = world->options.gap_ns == 0 ? 0 : world->options.gap_ns + late_ns;
     uint64_t delay_ns = world->options.delay_ns == 0 ? 0 : world->options.delay_ns + late_ns;
+    if (dialect_streams(&world->dialect) && pipeline_is_answering(world, link)) {
+        return false;
+    }
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
            (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < sure_room(world, link) &&
            watch->sending == NULL && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
