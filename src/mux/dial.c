@@ -26,10 +26,11 @@ void dial_init(struct mux *mux)
     mux->outage_from_ns = mux->now_ns;
 }
 
-/* Whether every link is full, or on its way out, while a client waits for any of them. */
+/* Whether every link is full, or on its way out, while a client waits for any of them. Who waits for which
+ * is known when the scheduler has run. */
 static bool is_crowded(const struct mux *mux)
 {
-    bool crowded = !list_is_empty(&mux->turns);
+    bool crowded = !list_is_empty(&mux->turns) && !mux->schedule_wanted;
     for (uint32_t slot = 0; crowded && slot < mux->options.links_max; slot++) {
         const struct link *link = &mux->links[slot];
         crowded =

@@ -303,6 +303,9 @@ void link_closed(struct mux *mux, struct link *link)
         connect_next(mux, link);
         return;
     }
+    if (link->next_address) {
+        dial_failed(mux, link, mux->now_ns); /* the others are not tried */
+    }
     heap_remove(&mux->heap, &link->timer.item);
     ids_clear(&link->ids);
     *link = (struct link){.slot = link->slot,
@@ -407,7 +410,8 @@ void link_probed(struct mux *mux, struct link *link)
 /* ---- time ---- */
 
 /* The response did not come in time. By identifier, its place is free at once and its identifier used
- * no more on this link; by order, position on the link is lost. */
+ * no more on this link, unless half of the request is still to be sent; by order, position on the link is
+ * lost. */
 static void response_expired(struct mux *mux, struct link *link, struct exchange *exchange)
 {
     bool half = !exchange->whole || link->written < exchange->out_end;
@@ -427,7 +431,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
     }
 }
 
-static void up_expired(struct mux *mux, struct link *link)
+static void expire_oldest(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
     link->is_expiring = link->is_expiring || lifetime_ends(mux, link) <= mux->now_ns;
@@ -441,6 +445,13 @@ static void up_expired(struct mux *mux, struct link *link)
     } else {
         response_expired(mux, link, oldest);
     }
+}
+
+static void up_expired(struct mux *mux, struct link *link)
+{
+    do { /* each round ends the link or something on it; by identifier the next may be due as well */
+        expire_oldest(mux, link);
+    } while (link->state == LINK_UP && up_deadline(mux, link) <= mux->now_ns);
 }
 
 void link_expired(struct mux *mux, struct link *link)

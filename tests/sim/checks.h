@@ -33,10 +33,6 @@ void check_link_is_retired_in_order(const struct world *world, const struct conn
 void check_nobody_is_read_for_a_slow_client(const struct world *world,
                                             const struct connection *connection, unsigned wants);
 
-/* When an attempt to connect begins, and each time before the clock moves. */
-void check_no_storm(struct world *world);
-void check_recovery_is_prompt(struct world *world);
-
 /* At the first byte of a request on a link. */
 void check_enough_of_a_request_is_there(const struct world *world, const struct connection *link,
                                         const struct ledger_entry *entry, size_t size);

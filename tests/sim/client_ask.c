@@ -22,7 +22,8 @@ static char draw_kind(struct world *world, const struct client *client)
     bool streams = dialect_streams(&world->dialect);
     const char *kinds = streams ? "G!EO" : "G!A";
     char kind = kinds[choose(world->choice, strlen(kinds))];
-    if (choose_percent(world->choice, world->swarm.clients.closes_percent)) {
+    if (choose_percent(world->choice, world->swarm.clients.closes_percent) &&
+        !dialect_has_ids(&world->dialect)) {
         kind = 'C';
     }
     bool is_last = client->entries_count + 1 == client->requests_count;
@@ -88,6 +89,9 @@ static struct ledger_entry *compose(struct world *world, struct client *client, 
     struct ledger_entry *entry = add_entry(client, kind, said, size, is_request);
     entry->wire = wire;
     entry->wire_size = message_write(&world->dialect, TARGET_SIDE, REQUEST, said, wire);
+    if (dialect_has_ids(&world->dialect)) {
+        message_set_id(wire + 1, message_client_id(said)); /* until a link gives it its own */
+    }
     put_out(client, span_of(bytes, size));
     free(text);
     free(bytes);

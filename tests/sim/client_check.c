@@ -182,8 +182,8 @@ struct ledger_entry *sim_client_entry_of(const struct client *client, uint64_t e
     return NULL;
 }
 
-void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
-                             struct span bytes)
+struct ledger_entry *sim_client_request_seen(struct world *world, struct client *client,
+                                             uint64_t exchange, struct span bytes)
 {
     uint32_t index = client->seen_count++;
     struct ledger_entry *entry = index < client->entries_count ? client->entries[index] : NULL;
@@ -203,6 +203,7 @@ void sim_client_request_seen(struct world *world, struct client *client, uint64_
                  client->number, index + 1, trace_bytes(shown, sizeof shown, bytes));
     }
     entry->exchange = exchange;
+    return entry;
 }
 
 void sim_client_request_taken(struct world *world, struct client *client)
@@ -245,7 +246,7 @@ static bool timed_out(const struct world *world, const struct ledger_entry *entr
     }
     /* In a pipeline the clock runs for the oldest only. */
     const struct link_watch *watch = &sending->link->watch;
-    return !entry_expects_response(entry) || sending->link->target == NULL ||
+    return !entry_expects_response(entry) || dialect_has_ids(&world->dialect) ||
            world->options.in_flight_max == 1 ||
            (watch->awaited_count > 0 && watch->awaited[0] == entry);
 }

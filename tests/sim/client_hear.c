@@ -18,8 +18,15 @@
 #include "target_model.h"
 #include "world.h"
 
-static void settle_upto(struct client *client, uint32_t index, enum outcome outcome, uint64_t now)
+static void settle_upto(const struct world *world, struct client *client, uint32_t index,
+                        enum outcome outcome)
 {
+    uint64_t now = world->now_ns;
+    if (dialect_has_ids(&world->dialect)) { /* in any order */
+        client->entries[index]->outcome = outcome;
+        client->entries[index]->settled_at = now;
+        return;
+    }
     for (uint32_t i = client->settled; i < index; i++) {
         client->entries[i]->outcome = OUTCOME_SILENT;
         client->entries[i]->settled_at = now;
@@ -31,10 +38,15 @@ static void settle_upto(struct client *client, uint32_t index, enum outcome outc
 
 void sim_client_settle_silent(struct client *client)
 {
-    while (client->settled < client->entries_count &&
-           client->entries[client->settled]->kind == '!' &&
-           client->entries[client->settled]->is_request) {
-        client->entries[client->settled++]->outcome = OUTCOME_SILENT;
+    while (client->settled < client->entries_count) {
+        struct ledger_entry *entry = client->entries[client->settled];
+        if (entry->outcome == OUTCOME_NONE && entry->kind == '!' && entry->is_request) {
+            entry->outcome = OUTCOME_SILENT;
+        }
+        if (entry->outcome == OUTCOME_NONE) {
+            return;
+        }
+        client->settled++;
     }
 }
 
@@ -116,12 +128,26 @@ static bool was_said(const struct world *world, const struct ledger_entry *entry
     return false;
 }
 
+/* The entry that awaits the answer of this identifier; entries_count: none does. */
+static uint32_t index_of_id(const struct client *client, uint32_t id)
+{
+    for (uint32_t i = client->settled; i < client->entries_count; i++) {
+        const struct ledger_entry *entry = client->entries[i];
+        if (entry->is_request && entry->outcome == OUTCOME_NONE && entry_expects_response(entry) &&
+            message_client_id(span_of(entry->text, entry->text_size)) == id) {
+            return i;
+        }
+    }
+    return client->entries_count;
+}
+
 /* The entry whose response is heard, which must be what has come of it so far. */
 static struct ledger_entry *check_response(const struct world *world, struct client *client,
                                            bool is_whole)
 {
     struct span text = reader_text(&client->reader);
-    uint32_t head = head_of(client);
+    uint32_t head =
+        dialect_has_ids(&world->dialect) ? index_of_id(client, client->reader.id) : head_of(client);
     struct ledger_entry *entry = head < client->entries_count ? client->entries[head] : NULL;
     if (entry == NULL || !entry->is_request ||
         !((text.size > 0 && is_right(world, client, entry, text, is_whole)) ||
@@ -152,7 +178,7 @@ static void take_response(struct world *world, struct client *client)
         return;
     }
     client->answers++;
-    settle_upto(client, entry->sequence - 1, OUTCOME_ANSWERED, world->now_ns);
+    settle_upto(world, client, entry->sequence - 1, OUTCOME_ANSWERED);
 }
 
 /* ---- error replies ---- */
@@ -186,7 +212,10 @@ static void take_error(struct world *world, struct client *client, struct span t
         apart ? client->told_apart : index < client->entries_count && client->told_any[index];
     const char *right = model_trouble(apart || !known ? client->apart : client->told[index]);
     uint32_t head = head_of(client);
-    bool in_order = apart || (index >= client->settled && index <= head) ||
+    bool in_order = apart ||
+                    (dialect_has_ids(&world->dialect) && known &&
+                     client->entries[index]->outcome == OUTCOME_NONE) ||
+                    (index >= client->settled && index <= head) ||
                     (known && client->entries[index]->outcome == OUTCOME_SILENT);
     if (!known || !in_order || strlen(right) != word_size || memcmp(right, word, word_size) != 0) {
         sim_fail("error replies take their place in the client's order",
@@ -194,7 +223,7 @@ static void take_error(struct world *world, struct client *client, struct span t
                  trace_bytes(shown, sizeof shown, text));
     }
     if (!apart && index >= client->settled) {
-        settle_upto(client, index, OUTCOME_ERROR_REPLY, world->now_ns);
+        settle_upto(world, client, index, OUTCOME_ERROR_REPLY);
     }
 }
 
@@ -257,9 +286,9 @@ static void check_everything_arrived(const struct world *world, const struct cli
     for (uint32_t i = client->settled; i < client->entries_count; i++) {
         const struct ledger_entry *entry = client->entries[i];
         const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
-        if (entry->exchange != 0 && entry_expects_response(entry) &&
-            exchange->phase == PHASE_ENDED && exchange->reason == REASON_NONE &&
-            !exchange->orphaned) {
+        if (entry->outcome == OUTCOME_NONE && entry->exchange != 0 &&
+            entry_expects_response(entry) && exchange->phase == PHASE_ENDED &&
+            exchange->reason == REASON_NONE && !exchange->orphaned) {
             sim_fail("a response reaches the client that asked",
                      "client %u sees the end and not the answer to %u.%u", client->number,
                      client->number, entry->sequence);

@@ -45,9 +45,9 @@ struct ledger_entry *sim_client_entry(struct client *client, uint32_t sequence);
 /* The engine has read up to `upto` of its stream. */
 void sim_client_was_read(struct world *world, struct client *client, uint64_t upto);
 
-/* The core has told of its next whole request. */
-void sim_client_request_seen(struct world *world, struct client *client, uint64_t exchange,
-                             struct span bytes);
+/* The core has told of its next whole request, which is returned. */
+struct ledger_entry *sim_client_request_seen(struct world *world, struct client *client,
+                                             uint64_t exchange, struct span bytes);
 
 /* A request of it has taken a link. */
 void sim_client_request_taken(struct world *world, struct client *client);

@@ -55,6 +55,7 @@ struct connection {
     uint64_t connected_at, last_seen_at; /* last_seen: bytes went or came, or it was probed */
     uint64_t taken_at;                   /* a request took the link */
     bool was_up, was_lost;               /* the core has told so of the link */
+    bool is_extra;                       /* its attempt began while another link was usable */
     uint64_t sent_bytes;
     bool owed; /* a client for whom the core has bytes that were not all sent, since owed_since */
     uint64_t owed_since;

@@ -132,6 +132,9 @@ static void report(struct world *world, struct connection *connection)
     if ((connection->wants & MUX_WRITE) != 0 && !connection->down.blocked) {
         fake_io_write_on(world, connection);
     }
+    if (unfinished && (mux_wants(world->mux, connection->id) & MUX_PROBE) != 0) {
+        fake_io_probe(world, connection); /* there was more to read first */
+    }
 }
 
 static void report_all(struct world *world, bool links)

@@ -205,7 +205,7 @@ void fake_io_write_on(struct world *world, struct connection *connection)
 void fake_io_begin_resolving(struct world *world, struct connection *link)
 {
     const struct network *network = &world->network;
-    check_no_storm(world);
+    world->dialling.is_begun = world->dialling.is_last = true;
     link->stage = STAGE_RESOLVING;
     link->succeeds = network->resolves;
     link->failure = IO_UNRESOLVED;
@@ -214,14 +214,13 @@ void fake_io_begin_resolving(struct world *world, struct connection *link)
     WORLD_TRACE(world, "link %llu: resolving", (unsigned long long)link->number);
 }
 
-static bool slot_is_taken(const struct world *world)
+static uint32_t slots_taken(const struct world *world)
 {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < world->live_count; i++) {
-        if (world->live[i]->is_link && world->live[i]->peer_open) {
-            return true;
-        }
+        count += world->live[i]->is_link && world->live[i]->peer_open;
     }
-    return false;
+    return count;
 }
 
 void fake_io_begin_connecting(struct world *world, struct connection *link)
@@ -233,9 +232,10 @@ void fake_io_begin_connecting(struct world *world, struct connection *link)
                  (unsigned long long)link->number, address, world->resolved_count);
     }
     enum address_mode mode = network->modes[address % NETWORK_ADDRESSES_MAX];
-    if (mode == ADDRESS_ACCEPTS && network->one_slot && slot_is_taken(world)) {
+    if (mode == ADDRESS_ACCEPTS && network->slots > 0 && slots_taken(world) >= network->slots) {
         mode = ADDRESS_REFUSES;
     }
+    world->dialling.is_last = address + 1 >= world->resolved_count;
     link->stage = STAGE_CONNECTING;
     link->succeeds = mode == ADDRESS_ACCEPTS;
     link->failure = mode == ADDRESS_UNREACHABLE ? IO_UNREACHABLE : IO_REFUSED;
@@ -262,7 +262,9 @@ static void end_connecting(struct world *world, struct connection *link)
 {
     link->stage = STAGE_OPEN;
     link->due_at = TIME_NEVER;
-    link->connected_at = link->last_seen_at = world->attempt_from = world->now_ns;
+    link->connected_at = link->last_seen_at = world->now_ns;
+    link->is_extra = world->dialling.is_extra;
+    world->dialling.is_open = false;
     WORLD_TRACE(world, "link %llu is connected", (unsigned long long)link->number);
     world_link_arrives(world, link);
     memory_core_begins();
@@ -277,7 +279,7 @@ void fake_io_end_waiting(struct world *world, struct connection *link)
     if (!link->succeeds) {
         link->stage = STAGE_NEW;
         link->due_at = TIME_NEVER;
-        world->attempt_from = world->now_ns;
+        world->dialling.from = world->now_ns;
         fake_io_tell_failure(world, link, link->failure);
     } else if (link->stage == STAGE_RESOLVING) {
         end_resolving(world, link);
@@ -299,7 +301,7 @@ void fake_io_close_connection(struct world *world, struct connection *connection
         connection_engine_close(connection, world->choice, world->now_ns, aborts);
     } else {
         connection->stage = STAGE_CLOSED;
-        world->attempt_from = world->now_ns;
+        world->dialling.from = world->now_ns;
     }
     memory_core_begins();
     mux_closed(world->mux, connection->id);

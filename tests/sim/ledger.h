@@ -30,6 +30,7 @@ enum flaw { FLAW_NONE, FLAW_MALFORMED, FLAW_TOO_LARGE };
 /* One time that a request went to a link. */
 struct sending {
     struct connection *link;
+    uint32_t id; /* on the link, where there are such */
     uint64_t first_byte_at;
     size_t sent;        /* bytes of it that were handed over */
     bool streams;       /* it took the link before it was whole */

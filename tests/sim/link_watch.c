@@ -50,6 +50,9 @@ static struct ledger_entry *entry_of(const struct world *world, const struct con
     }
     reader_deinit(&reader);
     size_t size = entry == NULL || entry->wire_size > bytes.size ? bytes.size : entry->wire_size;
+    if (entry != NULL && dialect_has_ids(&world->dialect)) { /* the link's, not the client's own */
+        message_set_id(entry->wire + 1, message_id(TARGET_SIDE, bytes));
+    }
     if (entry == NULL || memcmp(entry->wire, bytes.data, size) != 0) {
         char shown[100];
         sim_fail("the target sees only what a client asked",
@@ -77,10 +80,17 @@ static struct sending *begin_request(struct world *world, struct connection *lin
         .response_from = link->up.read,
         .response_upto = link->up.read,
     };
+    if (dialect_has_ids(&world->dialect)) {
+        uint32_t id = message_id(TARGET_SIDE, view);
+        check_id_is_free(link, id);
+        entry->sendings[entry->sendings_count - 1].id = id;
+        watch->ids[id] = entry_expects_response(entry) ? ID_AWAITED : watch->ids[id];
+    }
     watch->sending = entry;
     if (entry_expects_response(entry)) {
         if (watch->awaited_count == 0) {
-            watch->incoming_at = link->up.read;
+            watch->incoming_at =
+                dialect_has_ids(&world->dialect) ? watch->incoming_at : link->up.read;
             watch->head_since = world->now_ns;
         }
         assert(watch->awaited_count < WATCH_AWAITED_MAX);
@@ -134,23 +144,39 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* ---- responses ---- */
 
-/* The response of the oldest request is whole. */
-static void take_response(struct world *world, struct connection *link, char kind)
+static void begin_response(struct sending *sending, uint64_t at)
+{
+    if (!sending->responding) {
+        sending->responding = true;
+        sending->response_from = at;
+    }
+}
+
+static void take_out(struct link_watch *watch, uint32_t index)
+{
+    watch->awaited_count--;
+    memmove(watch->awaited + index, watch->awaited + index + 1,
+            (watch->awaited_count - index) * sizeof watch->awaited[0]);
+}
+
+/* The response of an awaited request is whole. */
+static void take_response(struct world *world, struct connection *link, uint32_t index, char kind)
 {
     struct link_watch *watch = &link->watch;
-    struct sending *sending = sending_on(watch->awaited[0], link);
+    struct sending *sending = sending_on(watch->awaited[index], link);
     sending->response_whole = true;
+    watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
-    if (++watch->answered == TRUST_ANSWERS && watch->is_wary) {
+    if (++watch->answered == 1) {
+        links_succeeded(world, link);
+    }
+    if (watch->answered == TRUST_ANSWERS && watch->is_wary) {
         world->wary = false;
     }
-    world->attempt_answered = true;
-    world->attempts_failed = 0;
-    watch->awaited_count--;
-    memmove(watch->awaited, watch->awaited + 1, watch->awaited_count * sizeof watch->awaited[0]);
+    take_out(watch, index);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
-    } else if (world->dialect.protocol->edit != NULL && kind == 'Z') {
+    } else if (kind == 'Z') {
         spoil(world, link, "the response ends the link");
     }
 }
@@ -195,10 +221,7 @@ static bool take_next(struct world *world, struct connection *link)
     struct reader *reader = &watch->reader;
     struct sending *sending = sending_on(watch->awaited[0], link);
     struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
-    if (!sending->responding) {
-        sending->responding = true;
-        sending->response_from = watch->incoming_at;
-    }
+    begin_response(sending, watch->incoming_at);
     size_t size = reader_take(reader, &world->dialect, TARGET_SIDE, RESPONSE, bytes);
     note_head(world, watch, sending);
     if (reader->phase == READER_INVALID || is_oversized(world, reader, bytes.size)) {
@@ -215,7 +238,51 @@ static bool take_next(struct world *world, struct connection *link)
     char kind = kind_of(world, reader);
     reader_reset(reader);
     if (kind != 'I') { /* else interim: the response is still to come */
-        take_response(world, link, kind);
+        take_response(world, link, 0, kind);
+    }
+    return true;
+}
+
+/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client. */
+static uint32_t find_by_id(const struct connection *link, const struct reader *reader)
+{
+    const struct link_watch *watch = &link->watch;
+    char kind;
+    uint32_t client, sequence, index = 0;
+    bool named = message_request_parse(reader_text(reader), &kind, &client, &sequence);
+    while (index < watch->awaited_count &&
+           (sending_on(watch->awaited[index], link)->id != reader->id || !named ||
+            watch->awaited[index]->client != client)) {
+        index++;
+    }
+    return index;
+}
+
+/* The same by identifier: a response that is nobody's is left out. */
+static bool take_next_by_id(struct world *world, struct connection *link)
+{
+    struct link_watch *watch = &link->watch;
+    struct reader *reader = &watch->reader;
+    struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
+    size_t size = reader_take(reader, &world->dialect, TARGET_SIDE, RESPONSE, bytes);
+    if (reader->phase == READER_INVALID || is_oversized(world, reader, bytes.size)) {
+        spoil(world, link, "the target sent garbage, or too much");
+        return false;
+    }
+    if (reader->phase != READER_WHOLE) {
+        return false;
+    }
+    uint32_t index = find_by_id(link, reader);
+    char kind = kind_of(world, reader);
+    reader_reset(reader);
+    if (index < watch->awaited_count) {
+        struct sending *sending = sending_on(watch->awaited[index], link);
+        begin_response(sending, watch->incoming_at);
+        sending->response_upto = watch->incoming_at + size;
+    }
+    watch->incoming_at += size;
+    if (index < watch->awaited_count && kind != 'I') {
+        take_response(world, link, index, kind);
     }
     return true;
 }
@@ -230,13 +297,15 @@ void link_watch_received(struct world *world, struct connection *link)
     if (link->was_lost) {
         return; /* given up: what still comes is nobody's */
     }
-    while (watch->spoilt == NULL && watch->awaited_count > 0 &&
+    bool by_id = dialect_has_ids(&world->dialect);
+    watch->timeouts = 0;
+    while (watch->spoilt == NULL && (by_id || watch->awaited_count > 0) &&
            watch->incoming_at < link->up.read) {
-        if (!take_next(world, link)) {
+        if (!(by_id ? take_next_by_id(world, link) : take_next(world, link))) {
             return;
         }
     }
-    if (watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
+    if (!by_id && watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
         spoil(world, link, "bytes that nobody waits for");
     }
 }
@@ -246,6 +315,19 @@ void link_watch_up(const struct world *world, struct connection *link)
     link->watch.is_wary = world->wary;
 }
 
+/* Whether it carries a request that was not answered; one that its own client has failed does not count. */
+static bool has_unanswered(const struct world *world, const struct link_watch *watch)
+{
+    for (uint32_t i = 0; i < watch->awaited_count; i++) {
+        const struct seen_exchange *exchange =
+            &world->witness.exchanges[watch->awaited[i]->exchange];
+        if (exchange->phase != PHASE_ENDED || exchange->reason == REASON_RESPONSE_TIMEOUT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void link_watch_lost(struct world *world, struct connection *link, enum mux_reason reason)
 {
     struct link_watch *watch = &link->watch;
@@ -253,9 +335,12 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         return;
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
-    world->wary = world->wary || watch->awaited_count > 0 ||
+    world->wary = world->wary || has_unanswered(world, watch) || watch->timeouts >= TIMEOUTS_MAX ||
+                  (reason == REASON_RESPONSE_TIMEOUT && watch->sending != NULL) ||
                   (watch->sending != NULL &&
-                   (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
+                   ((reason == REASON_HALF_REQUEST &&
+                     world->witness.exchanges[watch->sending->exchange].phase != PHASE_ENDED) ||
+                    !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {
         sending_on(watch->awaited[i], link)->unprocessed = reason == REASON_RESPONSE_CLOSES;
     }
@@ -268,7 +353,7 @@ void link_watch_ended(struct world *world, struct connection *link)
         watch->reader.phase != READER_UNTIL_END) {
         return;
     }
-    take_response(world, link, 0);
+    take_response(world, link, 0, 0);
     reader_reset(&watch->reader);
 }
 
@@ -306,11 +391,31 @@ bool link_watch_has_large_orphan(const struct connection *link, bool surely)
     uint64_t from = sending->responding && sending->response_from > sending->orphan_from
                         ? sending->response_from
                         : sending->orphan_from;
-    uint64_t swallowed = sending->orphaned ? link->up.read - from : 0;
+    uint64_t swallowed = sending->orphaned && sending->responding ? link->up.read - from : 0;
     uint64_t left = watch->reader.left;
     return surely ? left > SIM_ORPHAN_BYTES_MAX ||
                         swallowed > SIM_ORPHAN_BYTES_MAX + MESSAGE_LINE_BYTES_MAX
                   : left + swallowed + MUX_SCRATCH_BYTES > SIM_ORPHAN_BYTES_MAX;
+}
+
+void link_watch_timed_out(struct world *world, struct connection *link,
+                          const struct ledger_entry *entry)
+{
+    struct link_watch *watch = &link->watch;
+    for (uint32_t i = 0; dialect_has_ids(&world->dialect) && i < watch->awaited_count; i++) {
+        if (watch->awaited[i] != entry) {
+            continue;
+        }
+        const struct sending *sending = sending_on(watch->awaited[i], link);
+        check_response_is_overdue(world, link, sending);
+        watch->ids[sending->id] = ID_RETIRED;
+        watch->retired++;
+        take_out(watch, i);
+        if (++watch->timeouts >= TIMEOUTS_MAX) {
+            spoil(world, link, "three responses in a row did not come in time");
+        }
+        return;
+    }
 }
 
 void link_watch_over(struct world *world, struct connection *link)

@@ -27,9 +27,12 @@ struct ledger_entry;
 enum {
     WATCH_AWAITED_MAX = 64,
     TRUST_ANSWERS = 2, /* after which a wary link is trusted */
+    TIMEOUTS_MAX = 3,  /* in a row */
     SIM_ORPHAN_BYTES_MAX =
         256 * 1024, /* of a response that is swallowed for a client that has gone */
 };
+
+enum id_use { ID_FREE, ID_AWAITED, ID_RETIRED };
 
 struct link_watch {
     struct ledger_entry *sending; /* whose request is going out; NULL: nobody's */
@@ -38,8 +41,11 @@ struct link_watch {
     uint32_t awaited_count;
     uint64_t head_since;   /* since when the oldest of them is the oldest */
     bool is_wary;          /* opened when one before it had ended with unanswered requests */
-    struct reader reader;  /* of the response of the oldest */
+    struct reader reader;  /* of the response of the oldest, or by identifier of anyone's */
     uint64_t incoming_at;  /* stream offset up to which responses were cut */
+    uint8_t ids[256];      /* enum id_use; protocol `model-id` */
+    uint32_t retired;      /* identifiers whose response did not come in time */
+    uint32_t timeouts;     /* since something was received, by identifier */
     uint64_t answered;     /* whole responses */
     const char *spoilt;    /* why no further request may be sent; NULL: it may */
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
@@ -53,6 +59,10 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* The engine has read up to link->up.read. */
 void link_watch_received(struct world *world, struct connection *link);
+
+/* The core tells that the response of a request on it did not come in time. */
+void link_watch_timed_out(struct world *world, struct connection *link,
+                          const struct ledger_entry *entry);
 
 /* The core tells that the link is up, or that it is given up. */
 void link_watch_up(const struct world *world, struct connection *link);

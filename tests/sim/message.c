@@ -14,12 +14,24 @@ enum framing {
     FRAMING_LENGTH_BINARY,
     FRAMING_LENGTH_DIGITS,
     FRAMING_MODEL,
+    FRAMING_MODEL_ID,
     FRAMING_STREAM,
 };
 
 bool dialect_streams(const struct dialect *dialect)
 {
     return dialect->protocol == &stream_protocol;
+}
+
+bool dialect_has_ids(const struct dialect *dialect)
+{
+    return strcmp(dialect->protocol->name, "model-id") == 0;
+}
+
+char dialect_kind(const struct dialect *dialect, enum side side, struct span bytes)
+{
+    size_t at = (dialect_has_ids(dialect) ? 2U : 0U) + (side == TARGET_SIDE ? 1U : 0U);
+    return dialect->protocol->edit != NULL && bytes.size > at ? (char)bytes.data[at] : 0;
 }
 
 static enum framing framing_of(const struct dialect *dialect)
@@ -30,6 +42,9 @@ static enum framing framing_of(const struct dialect *dialect)
     }
     if (dialect_streams(dialect)) {
         return FRAMING_STREAM;
+    }
+    if (dialect_has_ids(dialect)) {
+        return FRAMING_MODEL_ID;
     }
     if (strcmp(name, "iso8583") == 0) {
         return FRAMING_LENGTH_BINARY;
@@ -145,8 +160,13 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
         at = 4;
         break;
     case FRAMING_MODEL:
+    case FRAMING_MODEL_ID:
         if (side == TARGET_SIDE) {
             out[at++] = speaker == REQUEST ? '>' : '<';
+        }
+        if (framing == FRAMING_MODEL_ID) {
+            message_set_id(out + at, side == CLIENT_SIDE ? message_client_id(text) : 0);
+            at += 2;
         }
         break;
     case FRAMING_STREAM:
@@ -156,7 +176,7 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
     }
     memcpy(out + at, text.data, text.size);
     at += text.size;
-    if (framing == FRAMING_LINE || framing == FRAMING_MODEL) {
+    if (framing == FRAMING_LINE || framing == FRAMING_MODEL || framing == FRAMING_MODEL_ID) {
         out[at++] = '\n';
     }
     return at;
@@ -221,6 +241,12 @@ static enum cut cut_any(const struct dialect *dialect, enum side side, enum spea
             return CUT_INVALID;
         }
         return cut_line(bytes, side == TARGET_SIDE ? 1 : 0, size, text);
+    case FRAMING_MODEL_ID:
+        if (side == TARGET_SIDE && bytes.size > 0 &&
+            bytes.data[0] != (speaker == REQUEST ? '>' : '<')) {
+            return CUT_INVALID;
+        }
+        return cut_line(bytes, side == TARGET_SIDE ? 3 : 2, size, text);
     case FRAMING_STREAM:
         break; /* see reader.c */
     }
@@ -288,6 +314,32 @@ bool message_request_parse(struct span text, char *kind, uint32_t *client, uint3
     }
     *kind = (char)text.data[0];
     return parse_number(text, &at, client) && parse_number(text, &at, sequence);
+}
+
+uint32_t message_client_id(struct span text)
+{
+    char kind;
+    uint32_t client, sequence;
+    return message_request_parse(text, &kind, &client, &sequence) ? (client * 37 + sequence) & 0xFF
+                                                                  : 0;
+}
+
+void message_set_id(uint8_t *out, uint32_t id)
+{
+    static const char digits[] = "0123456789abcdef";
+    out[0] = (uint8_t)digits[id >> 4 & 15];
+    out[1] = (uint8_t)digits[id & 15];
+}
+
+static uint32_t digit_value(uint8_t digit)
+{
+    return digit <= '9' ? digit - (uint32_t)'0' : digit - (uint32_t)'a' + 10;
+}
+
+uint32_t message_id(enum side side, struct span bytes)
+{
+    const uint8_t *digits = bytes.data + (side == TARGET_SIDE);
+    return digit_value(digits[0]) << 4 | digit_value(digits[1]);
 }
 
 size_t message_response_room(const struct dialect *dialect)

@@ -39,6 +39,16 @@ struct dialect {
     bool has_until_end;        /* some responses go on until the target's end-of-stream */
 };
 
+/* Protocol `model-id`: two digits in front of each text are an identifier, the client's own on its side,
+ * the link's on the target's. */
+bool dialect_has_ids(const struct dialect *dialect);
+/* The first letter of the text in protocols `model` and `model-id`; 0: it has no kinds. */
+char dialect_kind(const struct dialect *dialect, enum side side, struct span bytes);
+/* The client's own identifier for a request or its response; the same again for other clients. */
+uint32_t message_client_id(struct span text);
+void message_set_id(uint8_t *out, uint32_t id);
+uint32_t message_id(enum side side, struct span bytes);
+
 /* Whether its messages have bodies. */
 bool dialect_streams(const struct dialect *dialect);
 

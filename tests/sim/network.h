@@ -24,7 +24,8 @@ struct network {
     uint32_t addresses_count;
     enum address_mode modes[NETWORK_ADDRESSES_MAX];
     uint64_t resolve_ns, connect_ns;
-    bool one_slot; /* refuses a second connection while the target still holds one */
+    uint32_t
+        slots; /* connections that the target holds at a time, more are refused; 0: any number */
 };
 
 #endif

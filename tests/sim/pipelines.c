@@ -3,14 +3,82 @@
 #include "pipelines.h"
 
 #include "memory.h"
+#include "turns.h"
 #include "world.h"
+
+enum { SPENT_IDS = 32 /* of 64 places, so many are retired before the link is replaced */ };
 
 /* ---- room ---- */
 
-uint32_t link_room(const struct world *world, const struct connection *link)
+uint32_t pipeline_room(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
     return watch->is_wary && watch->answered < TRUST_ANSWERS ? 1 : world->options.in_flight_max;
+}
+
+/* How many have taken the link, whether sent or not, and the newest of them. */
+static uint32_t count_taken(const struct world *world, const struct connection *link,
+                            const struct seen_exchange **newest)
+{
+    const struct witness *witness = &world->witness;
+    uint32_t count = 0;
+    *newest = NULL;
+    for (uint64_t i = witness->oldest_open; i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->phase != PHASE_TAKEN || exchange->link != link) {
+            continue;
+        }
+        count++;
+        if (*newest == NULL || (*newest)->taken_as < exchange->taken_as) {
+            *newest = exchange;
+        }
+    }
+    return count;
+}
+
+bool pipeline_carries_anything(const struct world *world, const struct connection *link)
+{
+    const struct seen_exchange *newest;
+    return count_taken(world, link, &newest) > 0;
+}
+
+bool pipeline_is_answering(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
+    for (uint64_t i = witness->oldest_open;
+         witness->exchanges_open > 0 && i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->phase == PHASE_TAKEN && exchange->link == link && exchange->responses > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether it goes on arriving; unsure: what was read may not be framed. */
+static bool uploads(const struct seen_exchange *newest, bool surely)
+{
+    const struct ledger_entry *entry = newest == NULL ? NULL : newest->entry;
+    bool is_sent = entry != NULL && entry->sendings_count > 0 &&
+                   entry->sendings[entry->sendings_count - 1].whole;
+    return entry != NULL && (!entry->read_whole || (!surely && !is_sent));
+}
+
+bool pipeline_is_full(const struct world *world, const struct connection *link)
+{
+    const struct seen_exchange *newest;
+    uint32_t count = count_taken(world, link, &newest);
+    return count >= pipeline_room(world, link) || links_is_old(world, link) ||
+           (newest != NULL && newest->kind == 'A') || uploads(newest, true) ||
+           pipeline_is_answering(world, link);
+}
+
+bool pipeline_may_be_full(const struct world *world, const struct connection *link)
+{
+    const struct seen_exchange *newest;
+    (void)count_taken(world, link, &newest);
+    return pipeline_is_full(world, link) || uploads(newest, false) ||
+           (pipeline_carries_anything(world, link) && turns_somebody_must_be_alone(world, link));
 }
 
 void check_link_has_room(const struct world *world, const struct connection *link,
@@ -22,7 +90,7 @@ void check_link_has_room(const struct world *world, const struct connection *lin
         sim_fail("never more requests in flight than allowed", "link %llu has %u already",
                  (unsigned long long)link->number, count);
     }
-    if (count >= link_room(world, link)) {
+    if (count >= pipeline_room(world, link)) {
         sim_fail("a link whose predecessor left requests unanswered carries one at a time",
                  "link %llu has %u, and has answered %llu", (unsigned long long)link->number, count,
                  (unsigned long long)watch->answered);
@@ -60,12 +128,37 @@ void check_no_second_copy(const struct world *world, const struct ledger_entry *
     }
 }
 
+/* ---- identifiers ---- */
+
+void check_id_is_free(const struct connection *link, uint32_t id)
+{
+    if (link->watch.ids[id] != ID_FREE) {
+        sim_fail("an identifier stands for one request", "link %llu uses %u, which is %s",
+                 (unsigned long long)link->number, id,
+                 link->watch.ids[id] == ID_AWAITED ? "awaited" : "that of a response to come");
+    }
+}
+
+void check_response_is_overdue(const struct world *world, const struct connection *link,
+                               const struct sending *sending)
+{
+    if (world->now_ns - sending->first_byte_at < world->options.response_timeout_ns) {
+        sim_fail("a response has its time", "identifier %u on link %llu has had %llu us",
+                 sending->id, (unsigned long long)link->number,
+                 (unsigned long long)((world->now_ns - sending->first_byte_at) / NS_PER_US));
+    }
+}
+
 /* ---- giving up ---- */
 
 /* The oldest, for which alone the clock runs, has had its time. */
 static bool has_timed_out(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
+    if (dialect_has_ids(&world->dialect)) {
+        return watch->timeouts >= TIMEOUTS_MAX || watch->retired >= SPENT_IDS ||
+               watch->sending != NULL || watch->awaited_count == 0;
+    }
     if (watch->awaited_count == 0) {
         return true; /* nothing of it could be written, or not all, until its time was over */
     }
@@ -81,6 +174,8 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_TARGET_RESET:
         return link->told_failure;
     case REASON_TARGET_STRAY:
+        return link->watch.spoilt != NULL ||
+               (dialect_has_ids(&world->dialect) && link->watch.incoming_at < link->up.read);
     case REASON_TARGET_MALFORMED:
     case REASON_TARGET_TOO_LARGE:
     case REASON_EARLY_RESPONSE:
@@ -96,6 +191,8 @@ static bool reason_holds(const struct world *world, const struct connection *lin
         return world->draining;
     case REASON_ORPHAN:
         return link_watch_has_large_orphan(link, false);
+    case REASON_LINK_LIFETIME:
+        return link->watch.awaited_count == 0 && links_is_old(world, link);
     case REASON_LINK_IDLE:
         return link->watch.awaited_count == 0;
     default:

@@ -46,6 +46,7 @@ static size_t take_bounded(struct reader *reader, const struct dialect *dialect,
     }
     keep(reader, text);
     reader->phase = READER_WHOLE;
+    reader->id = dialect_has_ids(dialect) ? message_id(side, bytes) : 0;
     reader->is_error = dialect->protocol->error_reply != NULL && side == CLIENT_SIDE &&
                        speaker == RESPONSE && text.size > 2 && memcmp(text.data, "E ", 2) == 0;
     return size;

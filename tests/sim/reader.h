@@ -29,6 +29,7 @@ struct reader {
     uint64_t taken; /* bytes of the stream that it has taken */
     uint64_t left;
     uint64_t body;  /* bytes of the body that were announced, or came until the end */
+    uint32_t id;    /* protocol `model-id`: that in front of the text */
     bool is_old;    /* set by its owner before the head comes: bodies go to an old client */
     bool is_error;  /* the client's side: an error reply */
     bool tells_end; /* the client's side: the head says that the connection ends behind it */

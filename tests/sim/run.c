@@ -36,7 +36,8 @@ static struct world *world_create(struct choice *choice)
     world->now_ns = NS_PER_S;
     world->modelled = true;
     world->network = (struct network){.resolves = true, .addresses_count = 1};
-    world->weather_at = world->signal_at = world->trouble_at = world->stranded_since = TIME_NEVER;
+    world->weather_at = world->signal_at = world->trouble_at = TIME_NEVER;
+    links_begin(&world->dialling);
     return world;
 }
 
@@ -54,7 +55,11 @@ static void draw_network(struct world *world)
     network->addresses_count = (uint32_t)choose_between(world->choice, 1, 2);
     network->resolve_ns = choose(world->choice, 3 * NS_PER_MS);
     network->connect_ns = choose(world->choice, 3 * NS_PER_MS);
-    network->one_slot = choose(world->choice, 2) == 0;
+    uint32_t links_max = world->options.links_max;
+    uint32_t slots_min = world->swarm.is_calm ? links_max : 1;
+    network->slots = choose(world->choice, 2) == 0
+                         ? (uint32_t)choose_between(world->choice, slots_min, links_max)
+                         : 0;
 }
 
 /* ---- phases ---- */
@@ -206,7 +211,7 @@ void run_drawn(struct choice *choice, bool calm, bool aloud, const char *replay,
     world->trace.aloud = aloud;
     swarm_draw(&world->swarm, &world->options, choice, calm);
     draw_network(world);
-    world->calm_links_lost_max = 1; /* the one that is retired at the end */
+    world->calm_links_lost_max = world->options.links_max; /* those that are retired at the end */
     world_open(world, replay);
     memory_forget_failures();
     memory_fail_every(world->swarm.memory_fails_every);

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "message.h"
+#include "model_id_protocol.h"
 #include "model_protocol.h"
 #include "stream_protocol.h"
 
@@ -27,7 +28,9 @@ static const struct protocol *draw_protocol(struct choice *choice)
     static const char *const modelled[] = {"echo", "iso8583", "mpu"};
     uint64_t index = choose(choice, ARRAY_COUNT(modelled) * 3);
     if (index >= ARRAY_COUNT(modelled)) {
-        return index % 2 == 0 ? &model_protocol : &stream_protocol;
+        return index % 3 == 0   ? &model_id_protocol
+               : index % 3 == 1 ? &model_protocol
+                                : &stream_protocol;
     }
     return protocol_find(modelled[index]);
 }
@@ -96,6 +99,7 @@ static void draw_target(struct target_habits *habits, struct choice *choice, boo
     }
     habits->last_percent = some(choice, 30);
     habits->duplicate_percent = some(choice, 20);
+    habits->wrong_id_percent = some(choice, 30);
     habits->late_percent = some(choice, 20);
     habits->silent_percent = some(choice, 15);
     habits->garbage_percent = some(choice, 15);
@@ -199,13 +203,17 @@ static void draw_disasters(struct swarm *swarm, struct choice *choice)
     swarm->stops_midway = choose(choice, 16) == 0;
 }
 
-/* How many requests a link carries at a time. */
+/* How many links, for how long, and how many requests each carries at a time. */
 static void draw_links(struct mux_options *options, struct choice *choice)
 {
     static const uint32_t depths[] = {1, 2, 3, 8};
+    static const uint32_t links[] = {1, 1, 2, 4};
     bool in_lock_step = options->protocol->lock_step != NULL || options->gap_ns > 0;
     bool streams = options->protocol == &stream_protocol;
     options->in_flight_max = in_lock_step || streams ? 1 : PICK(choice, depths);
+    options->links_max = PICK(choice, links);
+    options->link_lifetime_ns =
+        choose(choice, 4) == 0 ? options->gap_ns + PICK(choice, times_ns) : 0;
 }
 
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)

@@ -46,7 +46,8 @@ struct target_habits {
     uint32_t interim_percent, last_percent; /* protocol `model`: I before, Z instead of R */
     /* troubles, per answer */
     uint32_t duplicate_percent;
-    uint32_t late_percent; /* after --timeout */
+    uint32_t wrong_id_percent; /* protocol `model-id` */
+    uint32_t late_percent;     /* after --timeout */
     uint32_t silent_percent;
     uint32_t garbage_percent;
     uint32_t oversize_percent;

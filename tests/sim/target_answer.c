@@ -11,16 +11,30 @@
 #include "target_state.h"
 #include "world.h"
 
-static struct answer *add_answer(struct target_link *target, uint64_t at, struct span bytes)
+/* Opens a place for an answer of that time: by order the last, by identifier where its time puts it. */
+static struct answer *open_place(const struct world *world, struct target_link *target,
+                                 uint64_t *at)
+{
+    struct answer *place = &target->answers[target->answers_count++];
+    if (!dialect_has_ids(&world->dialect)) {
+        *at = place > target->answers && place[-1].at > *at ? place[-1].at : *at;
+        return place;
+    }
+    while (place > target->answers && place[-1].at > *at && place[-1].done == 0) {
+        *place = place[-1];
+        place--;
+    }
+    return place;
+}
+
+static struct answer *add_answer(const struct world *world, struct target_link *target, uint64_t at,
+                                 struct span bytes)
 {
     if (target->answers_count == ANSWERS_MAX) {
         target->lied = true;
         return NULL; /* it has said enough */
     }
-    struct answer *answer = &target->answers[target->answers_count++];
-    if (target->answers_count > 1 && answer[-1].at > at) {
-        at = answer[-1].at;
-    }
+    struct answer *answer = open_place(world, target, &at);
     *answer = (struct answer){.at = at, .bytes = malloc(bytes.size + 1), .size = bytes.size};
     assert(answer->bytes != NULL);
     memcpy(answer->bytes, bytes.data, bytes.size);
@@ -33,8 +47,8 @@ static enum finale draw_finale(struct world *world)
 }
 
 /* The right answer, dressed. `bytes` is the caller's to free. */
-static struct span write_right(const struct world *world, char kind, struct span request,
-                               uint8_t **bytes)
+static struct span write_right(const struct world *world, const struct target_link *target,
+                               char kind, struct span request, uint8_t **bytes)
 {
     uint8_t *text = malloc(message_response_room(&world->dialect));
     *bytes = malloc(message_room(&world->dialect, message_response_room(&world->dialect)));
@@ -42,6 +56,9 @@ static struct span write_right(const struct world *world, char kind, struct span
     assert(*bytes != NULL);
     size_t size = message_response_text(&world->dialect, kind, request, text);
     size = message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), *bytes);
+    if (dialect_has_ids(&world->dialect)) {
+        message_set_id(*bytes + 1, target->id);
+    }
     free(text);
     return (struct span){.data = *bytes, .size = size};
 }
@@ -50,15 +67,16 @@ void target_answer_wrong(struct world *world, struct target_link *target)
 {
     uint8_t *bytes;
     target->lied = true;
-    struct span wrong = write_right(world, 'R', span_of("N0.0.nobody", 11), &bytes);
-    add_answer(target, world->now_ns, wrong);
+    target->id = (uint32_t)(dialect_has_ids(&world->dialect) ? choose(world->choice, 256) : 0);
+    struct span wrong = write_right(world, target, 'R', span_of("N0.0.nobody", 11), &bytes);
+    add_answer(world, target, world->now_ns, wrong);
     free(bytes);
 }
 
-static void answer_garbage(struct target_link *target, uint64_t at)
+static void answer_garbage(const struct world *world, struct target_link *target, uint64_t at)
 {
     target->lied = true;
-    add_answer(target, at, span_of("garbage\n", 8));
+    add_answer(world, target, at, span_of("garbage\n", 8));
 }
 
 /* A message over the limit, with its end or without. Protocol `stream`: a head. */
@@ -76,7 +94,7 @@ static void answer_oversize(struct world *world, struct target_link *target, uin
     memset(text, 'z', size);
     size_t written =
         message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), bytes);
-    add_answer(target, at, span_of(bytes, endless ? written - 1 : written));
+    add_answer(world, target, at, span_of(bytes, endless ? written - 1 : written));
     free(text);
     free(bytes);
 }
@@ -85,7 +103,7 @@ static void answer_half(struct world *world, struct target_link *target, uint64_
                         struct span right)
 {
     size_t size = (size_t)choose(world->choice, right.size);
-    struct answer *answer = add_answer(target, at, span_of(right.data, size));
+    struct answer *answer = add_answer(world, target, at, span_of(right.data, size));
     target->lied = target->lied || dialect_streams(&world->dialect); /* its end may look proper */
     if (answer != NULL) {
         answer->finale = draw_finale(world);
@@ -109,11 +127,11 @@ static bool answer_spoilt(struct world *world, struct target_link *target, uint6
     if (choose(world->choice, 2) == 0) {
         /* The last line, or the first: a body in between holds no '+'. */
         large[choose(world->choice, 2) == 0 ? line : right.size - 2] = 'x';
-        add_answer(target, at, span_of(large, right.size));
+        add_answer(world, target, at, span_of(large, right.size));
     } else {
         memcpy(large + right.size - 2, "+400001\n", 8);
         memset(large + right.size + 6, 'z', 15000);
-        add_answer(target, at, span_of(large, right.size + 15000));
+        add_answer(world, target, at, span_of(large, right.size + 15000));
     }
     free(large);
     return true;
@@ -141,7 +159,7 @@ static void answer_faulty(struct world *world, struct target_link *target, uint6
     }
     if (choose_percent(choice, habits->duplicate_percent)) {
         target->lied = true;
-        add_answer(target, at + choose(choice, habits->think_max_ns + 1), right);
+        add_answer(world, target, at + choose(choice, habits->think_max_ns + 1), right);
     }
 }
 
@@ -161,18 +179,23 @@ static void answer_right(struct world *world, struct target_link *target, uint64
     bool edits = world->dialect.protocol->edit != NULL;
     uint8_t *bytes;
     if (edits && choose_percent(choice, habits->interim_percent)) {
-        add_answer(target, at, write_right(world, 'I', request, &bytes));
+        add_answer(world, target, at, write_right(world, target, 'I', request, &bytes));
         free(bytes);
         at += world->healed ? 0 : choose(choice, habits->think_max_ns + 1);
     }
+    if (dialect_has_ids(&world->dialect) && !world->healed &&
+        choose_percent(choice, habits->wrong_id_percent)) {
+        target->lied = true;
+        target->id = (uint32_t)choose(choice, 256);
+    }
     bool last = edits && !world->healed && choose_percent(choice, habits->last_percent);
-    struct span right = write_right(world, last ? 'Z' : 'R', request, &bytes);
+    struct span right = write_right(world, target, last ? 'Z' : 'R', request, &bytes);
     if (!world->healed && choose_percent(choice, habits->half_percent)) {
         answer_half(world, target, at, right);
     } else if (world->healed || !dialect_streams(&world->dialect) ||
                !choose_percent(choice, habits->spoils_percent) ||
                !answer_spoilt(world, target, at, bytes, right)) {
-        struct answer *answer = add_answer(target, at, right);
+        struct answer *answer = add_answer(world, target, at, right);
         if (answer != NULL && is_until_end(world, right)) {
             answer->finale = FINALE_END;
         }
@@ -194,13 +217,13 @@ void target_answer(struct world *world, struct target_link *target, struct span 
         return;
     }
     if (!well && choose_percent(choice, habits->garbage_percent)) {
-        answer_garbage(target, at);
+        answer_garbage(world, target, at);
     } else if (!well && choose_percent(choice, habits->oversize_percent)) {
         answer_oversize(world, target, at, false);
     } else if (!well && choose_percent(choice, habits->endless_percent)) {
         answer_oversize(world, target, at, true);
     } else if (!well && choose_percent(choice, habits->resets_percent)) {
-        struct answer *end = add_answer(target, at, span_of("", 0));
+        struct answer *end = add_answer(world, target, at, span_of("", 0));
         if (end != NULL) {
             end->finale = draw_finale(world);
         }
@@ -227,7 +250,7 @@ bool target_answer_early(struct world *world, struct target_link *target, struct
     }
     if (head.data[0] == 'E') { /* which waits for a word, or not */
         uint8_t *bytes;
-        add_answer(target, world->now_ns, write_right(world, 'I', head, &bytes));
+        add_answer(world, target, world->now_ns, write_right(world, target, 'I', head, &bytes));
         free(bytes);
     }
     return false;

@@ -160,6 +160,7 @@ static void take_request(struct world *world, struct target_link *target)
     WORLD_TRACE(world, "the target hears on link %llu: %s",
                 (unsigned long long)target->link->number, trace_bytes(shown, sizeof shown, text));
     if (!target->half_heard && text.data[0] != '!') {
+        target->id = target->reader.id;
         target_answer(world, target, text);
     }
     target->head_seen = target->half_heard = false;

@@ -29,6 +29,7 @@ struct answer {
 struct target_link {
     struct connection *link; /* borrows */
     uint64_t parsed;         /* stream offset in `down` */
+    uint32_t id;             /* of the request that is being answered */
     struct reader reader;    /* of the request that begins there, or goes on */
     bool head_seen;  /* of that request: it was decided whether to answer before it is whole */
     bool half_heard; /* answered before it was whole */

@@ -78,7 +78,8 @@ static void check_own_link(const struct world *world, uint64_t taker,
     }
 }
 
-/* While a client waits that has nothing in flight, each other client gets at most one turn. */
+/* While a client waits that has nothing in flight, each other client gets at most one turn. (Who must be
+ * alone waits for one link to be empty, while others have their turns on the others.) */
 static void check_turns_are_fair(const struct world *world, struct witness *witness, uint64_t taker)
 {
     for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
@@ -86,7 +87,8 @@ static void check_turns_are_fair(const struct world *world, struct witness *witn
         struct seen_client *client = &witness->clients[serial];
         const struct seen_exchange *next = next_of(witness, serial);
         if (serial == taker || next == NULL || !has_a_turn(world, next) ||
-            link_of(witness, serial) != NULL) {
+            link_of(witness, serial) != NULL ||
+            (next->kind == 'A' && world->options.links_max > 1)) {
             memset(client->turns_seen, 0, sizeof client->turns_seen);
             continue;
         }
@@ -120,42 +122,85 @@ void turns_returned(struct world *world, uint64_t taker)
 /* Without memory a response that was whole may have been lost, and then the next links are wary. */
 static uint32_t sure_room(const struct world *world, const struct connection *link)
 {
-    return memory_failed() > 0 ? 1 : link_room(world, link);
+    return memory_failed() > 0 ? 1 : pipeline_room(world, link);
 }
 
 static bool could_carry(const struct world *world, const struct connection *link)
 {
     const struct link_watch *watch = &link->watch;
     uint32_t count = watch->awaited_count;
+    /* What system calls on other links take may make it late. */
+    uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
+    uint64_t gap_ns = world->options.gap_ns == 0 ? 0 : world->options.gap_ns + late_ns;
+    uint64_t delay_ns = world->options.delay_ns == 0 ? 0 : world->options.delay_ns + late_ns;
+    if (dialect_streams(&world->dialect) && pipeline_is_answering(world, link)) {
+        return false;
+    }
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
            (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < sure_room(world, link) &&
            watch->sending == NULL && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
-           world->now_ns >= link->connected_at + world->options.delay_ns &&
-           world->now_ns >= link->connected_at + world->options.gap_ns &&
-           world->now_ns >= watch->last_byte_at + world->options.gap_ns;
+           world->now_ns >= link->connected_at + delay_ns &&
+           world->now_ns >= link->connected_at + gap_ns &&
+           world->now_ns >= watch->last_byte_at + gap_ns && !links_is_old(world, link);
 }
 
-/* Who waits though `link` could carry its request; 0: nobody. Whoever must be alone may keep a link that
- * is not empty from the others. */
-static uint64_t who_waits_for(const struct world *world, const struct connection *link)
+static bool waits_for_any_link(const struct world *world, bool surely)
 {
     const struct witness *witness = &world->witness;
-    uint64_t who = 0;
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        const struct seen_exchange *next = next_of(witness, serial);
+        bool sure = next != NULL && has_a_turn(world, next) && next->kind != 'A';
+        if (next != NULL && link_of(witness, serial) == NULL && (!surely || sure)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool turns_wait_for_any_link(const struct world *world)
+{
+    return waits_for_any_link(world, true);
+}
+
+bool turns_may_wait_for_any_link(const struct world *world)
+{
+    return waits_for_any_link(world, false);
+}
+
+bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
     for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
         const struct connection *own = link_of(witness, serial);
-        if (next == NULL) {
-            continue;
-        }
-        if (next->kind == 'A' && link->watch.awaited_count > 0) {
-            return 0;
-        }
-        if (has_a_turn(world, next) && (own == NULL || own == link)) {
-            who = serial;
+        if (next != NULL && next->kind == 'A' && (own == NULL || own == link)) {
+            return true;
         }
     }
-    return who;
+    return false;
+}
+
+/* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have chosen another
+ * link, and wait for that to be empty.) */
+static uint64_t who_waits_for(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
+    if (link->watch.awaited_count > 0 && turns_somebody_must_be_alone(world, link)) {
+        return 0;
+    }
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        const struct seen_exchange *next = next_of(witness, serial);
+        const struct connection *own = link_of(witness, serial);
+        bool reserves =
+            next != NULL && next->kind == 'A' && own != link && world->options.links_max > 1;
+        if (next != NULL && has_a_turn(world, next) && !reserves && (own == NULL || own == link)) {
+            return serial;
+        }
+    }
+    return 0;
 }
 
 void check_nobody_waits_for_a_free_link(const struct world *world)

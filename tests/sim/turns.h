@@ -7,14 +7,22 @@
 #ifndef SIM_TURNS_H
 #define SIM_TURNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct world;
+struct connection;
 struct seen_exchange;
 
 /* The core tells that a request of the client has taken a link, or comes back from it. */
 void turns_taken(struct world *world, uint64_t taker, const struct seen_exchange *exchange);
 void turns_returned(struct world *world, uint64_t taker);
+
+/* Whether somebody waits, surely or perhaps, who has nothing in flight, so that any link will do. */
+bool turns_wait_for_any_link(const struct world *world);
+bool turns_may_wait_for_any_link(const struct world *world);
+/* Whether somebody may keep the link for what must be alone on it. */
+bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link);
 
 /* After every turn of the engine. */
 void check_nobody_waits_for_a_free_link(const struct world *world);

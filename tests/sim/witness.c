@@ -161,6 +161,10 @@ static void on_ended(struct world *world, const struct mux_event *event)
     }
     exchange = known_exchange(world, event, PHASE_WAITING, PHASE_TAKEN);
     check_end_makes_sense(world, exchange, event);
+    if (exchange->phase == PHASE_TAKEN && event->reason == REASON_RESPONSE_TIMEOUT &&
+        exchange->entry != NULL) {
+        link_watch_timed_out(world, exchange->link, exchange->entry);
+    }
     exchange->phase = PHASE_ENDED;
     exchange->reason = event->reason;
     exchange->orphaned = event->client == 0;
@@ -185,6 +189,8 @@ static void on_taken(struct world *world, const struct mux_event *event)
     assert(link != NULL);
     link->taken_at = world->now_ns;
     exchange->link = link;
+    exchange->taken_as = ++world->witness.taken_count;
+    check_link_is_young(world, link);
     turns_taken(world, event->client, exchange);
     const struct seen_client *client = seen_client(&world->witness, event->client);
     if (client != NULL && world->modelled) {
@@ -196,12 +202,11 @@ static void on_request(struct world *world, const struct mux_event *event)
 {
     struct seen_exchange *exchange = begin_exchange(world, event);
     exchange->queued = true;
-    if (world->dialect.protocol->edit != NULL) {
-        exchange->kind = (char)event->bytes.data[0];
-    }
+    exchange->kind = dialect_kind(&world->dialect, CLIENT_SIDE, event->bytes);
     const struct seen_client *client = seen_client(&world->witness, event->client);
     if (world->modelled && client != NULL) {
-        sim_client_request_seen(world, client->connection->client, event->exchange, event->bytes);
+        exchange->entry = sim_client_request_seen(world, client->connection->client,
+                                                  event->exchange, event->bytes);
     }
 }
 
@@ -256,6 +261,7 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
     link->was_lost = true;
     link_watch_lost(world, link, event->reason);
     world->witness.lost[event->reason]++;
+    links_lost(world, link, event->reason);
     if (event->reason != REASON_LINK_IDLE) {
         return;
     }
@@ -266,7 +272,6 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
                  (unsigned long long)link->number,
                  (unsigned long long)((world->now_ns - link->watch.last_byte_at) / NS_PER_US));
     }
-    world->attempt_answered = true;
 }
 
 /* ---- clients ---- */
@@ -310,8 +315,8 @@ static void on_client_closed(struct world *world, const struct mux_event *event)
 /* An error reply may follow an interim response, which is whole in itself. */
 static bool is_interim(const struct world *world, struct span piece)
 {
-    return world->dialect.protocol->edit != NULL && piece.size > 1 && piece.data[0] == '<' &&
-           piece.data[1] == 'I';
+    return piece.size > 0 && piece.data[0] == '<' &&
+           dialect_kind(&world->dialect, TARGET_SIDE, piece) == 'I';
 }
 
 static void look(struct world *world, const struct mux_event *event)
@@ -354,7 +359,11 @@ static void look(struct world *world, const struct mux_event *event)
         on_link_up(world, event);
         break;
     case MUX_LINK_CONNECTING:
+        links_dial(world);
+        break;
     case MUX_LINK_FAILED:
+        world->dialling.from = world->now_ns;
+        break;
     case MUX_LINK_RETRY:
     case MUX_LINK_CLOSED:
     case MUX_PAUSED:
@@ -435,8 +444,7 @@ void check_every_request_ends_in_time(const struct world *world)
     /* Sent at the latest when it has waited its longest, and answered within the response time, which
      * runs for one after the other and stands still while its client has to take what came before. */
     uint64_t answered_ns = time_after(options->response_timeout_ns, options->write_timeout_ns);
-    uint64_t in_front =
-        options->in_flight_max > 1 ? 2 * options->in_flight_max : 1; /* interims too */
+    uint64_t in_front = (uint64_t)2 * options->in_flight_max; /* interims too */
     uint64_t longest = time_after(options->wait_timeout_ns, answered_ns * in_front);
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];

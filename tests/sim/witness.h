@@ -29,8 +29,10 @@ struct seen_exchange {
     enum mux_reason reason; /* of its end */
     uint64_t since;         /* asked at */
     uint32_t responses;
-    struct connection *link; /* borrows; while TAKEN */
-    char kind;               /* of the request, in protocol `model`; 0: not known */
+    struct connection *link;    /* borrows; while TAKEN */
+    struct ledger_entry *entry; /* borrows; NULL: not known */
+    uint64_t taken_as;          /* counts what links have taken */
+    char kind;                  /* of the request, in protocol `model`; 0: not known */
 };
 
 struct seen_client {
@@ -56,6 +58,7 @@ struct witness {
     size_t exchanges_room;
     uint64_t exchanges_count; /* highest serial seen */
     uint64_t exchanges_open, exchanges_open_max;
+    uint64_t taken_count;
     uint64_t oldest_open; /* every exchange below has ended */
     struct seen_client
         clients[WITNESS_CLIENTS_MAX]; /* index: serial; later ones are not followed */

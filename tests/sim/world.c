@@ -212,6 +212,8 @@ bool world_step(struct world *world, uint64_t until_ns)
             return false;
         }
         check_recovery_is_prompt(world);
+        check_extra_links_are_opened(world);
+        check_link_lifetime(world);
         world->now_ns = lineup.next_at;
         world->steps_at_once = 0;
         check_every_request_ends_in_time(world);
@@ -232,6 +234,9 @@ static void heal_pipes(struct world *world)
     static const struct pipe_style healthy = {.capacity = 65536};
     world->swarm.pipe_to_engine = world->swarm.pipe_to_peer = healthy;
     world->network.resolve_ns = world->network.connect_ns = 0;
+    if (world->network.slots < world->options.links_max) {
+        world->network.slots = 0; /* a slot that was just left is not taken for one that is free */
+    }
     for (uint32_t i = 0; i < world->live_count; i++) {
         struct connection *connection = world->live[i];
         if (connection->peer_open || connection->stage == STAGE_OPEN) {

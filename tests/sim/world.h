@@ -21,6 +21,7 @@
 #include "choice.h"
 #include "connection.h"
 #include "ledger.h"
+#include "links.h"
 #include "message.h"
 #include "mux/mux.h"
 #include "network.h"
@@ -63,11 +64,7 @@ struct world {
     uint64_t trouble_at;            /* of a small world; TIME_NEVER: no more */
     uint32_t small_trouble;
     void (*make_trouble)(struct world *world);
-    uint64_t attempts_failed; /* in a row */
-    uint64_t attempt_from;    /* the pause behind the last attempt runs from here */
-    uint64_t attempts;
-    uint64_t stranded_since; /* a request waits and there is no link; TIME_NEVER: not so */
-    bool attempt_answered;
+    struct dialling dialling;
     bool wary; /* a link has ended with unanswered requests, and none has answered two since */
     mux_id stale[4]; /* connections that have ended, for late facts */
     uint32_t stale_count;

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When links are opened and how long they live, as checks. Recovery without a storm (promise 7), for the
+ * first link and for extra ones apart; extra links only where those there are full, and then soon;
+ * --link-lifetime.
+ */
+#ifndef SIM_LINKS_H
+#define SIM_LINKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mux/reason.h"
+
+struct world;
+struct connection;
+
+/* Attempts that failed in a row, and since when the pause behind the last runs. */
+struct failures {
+    uint64_t count;
+    uint64_t from;
+};
+
+struct dialling {
+    bool is_open;              /* an attempt was begun, and its link is not up */
+    bool is_begun;             /* the engine has begun to resolve for it */
+    bool is_last;              /* no other address is tried when this one fails */
+    bool is_extra;             /* it was begun while another link was usable */
+    uint64_t from;             /* begun, or the last of its addresses failed */
+    struct failures behind[2]; /* attempts at a first link, and at extra ones */
+    uint64_t stranded_since;   /* a request waits and there is no link; TIME_NEVER: not so */
+    uint64_t crowded_since;    /* one waits and every link is full; TIME_NEVER: not so */
+};
+
+void links_begin(struct dialling *dialling);
+
+/* The core tells that an attempt begins. */
+void links_dial(struct world *world);
+/* A link has answered for the first time, or the core tells that it is given up. */
+void links_succeeded(struct world *world, const struct connection *link);
+void links_lost(struct world *world, const struct connection *link, enum mux_reason reason);
+
+/* Whether its --link-lifetime is over. */
+bool links_is_old(const struct world *world, const struct connection *link);
+
+/* A request takes the link. */
+void check_link_is_young(const struct world *world, const struct connection *link);
+
+/* Each time before the clock moves. */
+void check_recovery_is_prompt(struct world *world);
+void check_extra_links_are_opened(struct world *world);
+void check_link_lifetime(const struct world *world);
+
+#endif
