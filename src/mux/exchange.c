@@ -137,7 +137,6 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
         waiting_enter(mux, exchange);
     }
     if (link != NULL) {
-        mux->schedule_wanted = mux->schedule_wanted || frame->ends; /* others may follow it */
         link_touch(mux, link);
         mux->schedule_wanted = mux->schedule_wanted || frame->ends; /* others may go behind it */
     }

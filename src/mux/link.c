@@ -431,7 +431,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
     }
 }
 
-static void expire_oldest(struct mux *mux, struct link *link)
+static void up_expired(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
     link->is_expiring = link->is_expiring || lifetime_ends(mux, link) <= mux->now_ns;
@@ -445,13 +445,6 @@ static void expire_oldest(struct mux *mux, struct link *link)
     } else {
         response_expired(mux, link, oldest);
     }
-}
-
-static void up_expired(struct mux *mux, struct link *link)
-{
-    do { /* each round ends the link or something on it; by identifier the next may be due as well */
-        expire_oldest(mux, link);
-    } while (link->state == LINK_UP && up_deadline(mux, link) <= mux->now_ns);
 }
 
 void link_expired(struct mux *mux, struct link *link)

@@ -17,8 +17,8 @@
  *
  * A leader that waits is joined only if it is its client's next and that client stands in the turns: it will
  * be taken before the one that joins would be. A joiner's deadline is its own: when its leader's response
- * does not come in time, only those who have waited as long end with it. Nor is a link that breaks asked again
- * for each of them: what was sent for the leader was sent for all.
+ * does not come in time, only those who have waited as long end with it. When its link breaks, what was sent
+ * for the leader was sent for all: they are not sent one after another.
  */
 #include <assert.h>
 #include <stdlib.h>
