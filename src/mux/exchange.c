@@ -191,9 +191,6 @@ static void leave(struct mux *mux, struct exchange *exchange)
     case EXCHANGE_WAITING:
         waiting_leave(mux, exchange);
         share_end(mux, exchange);
-        if (list_is_empty(&mux->waiting)) {
-            links_idle(mux);
-        }
         break;
     case EXCHANGE_TAKEN:
         leave_link(mux, exchange);
@@ -284,9 +281,6 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         return;
     }
     waiting_leave(mux, exchange);
-    if (list_is_empty(&mux->waiting) && mux->links_count > 1 && mux->options.link_idle_ns > 0) {
-        links_idle(mux); /* the others have nothing to wait for */
-    }
     exchange->state = EXCHANGE_TAKEN;
     exchange->has_id = mux->by_id;
     exchange->link = link;

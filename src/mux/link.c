@@ -91,8 +91,8 @@ static uint64_t idle_deadline(const struct mux *mux, const struct link *link)
     if (link->is_expiring) {
         return mux->now_ns;
     }
-    if (!list_is_empty(&mux->waiting)) {
-        uint64_t at = list_is_empty(&mux->turns) ? 0 : gap_end(mux, link);
+    if (!list_is_empty(&mux->turns)) { /* who waits, but for another link, does not keep this one */
+        uint64_t at = gap_end(mux, link);
         return at > mux->now_ns ? at : TIME_NEVER;
     }
     if (mux->options.link_idle_ns > 0 && !mux->options.hold) {

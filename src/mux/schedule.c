@@ -224,5 +224,8 @@ void schedule(struct mux *mux)
     while ((!list_is_empty(&mux->turns) || recall_bound(mux)) && give_turn(mux)) {
     }
     mux->schedule_wanted = false;
+    if (mux->options.link_idle_ns > 0 && list_is_empty(&mux->turns)) {
+        links_idle(mux);
+    }
     dial_run(mux);
 }

@@ -414,7 +414,7 @@ unsigned link_wants(const struct mux *mux, const struct link *link);
 uint64_t link_deadline(const struct mux *mux, const struct link *link);
 void link_expired(struct mux *mux, struct link *link);
 void link_touch(struct mux *mux, struct link *link);
-/* No request waits any more without one having been taken: --link-idle may begin to run. */
+/* Nobody stands in the turns: --link-idle may begin to run. */
 void links_idle(struct mux *mux);
 /* Ends it in order; its exchanges are failed or returned. */
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
