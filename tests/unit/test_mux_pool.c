@@ -218,6 +218,21 @@ static void test_links_that_nobody_uses_are_closed(void **state)
     assert_int_equal(play_counters()->links, 0);
 }
 
+/* It used to stay for as long as anybody waited for anything. */
+static void test_a_link_is_idle_while_all_who_wait_are_bound_to_another(void **state)
+{
+    (void)state;
+    struct mux_options options = pool_of(2, 1);
+    options.link_idle_ns = SECONDS(3);
+    play_open(&options);
+    asking("w1\nw2\nw3\n"); /* its own link, one after the other */
+    asking("w4\n");
+    play_say(play_link(2), "A4\n");
+    play_time(SECONDS(3));
+    assert_true(play_link(2)->ended);
+    assert_false(play_link(1)->ended);
+}
+
 static void test_a_link_that_is_old_takes_no_more_and_is_replaced_when_it_has_answered(void **state)
 {
     (void)state;
@@ -324,6 +339,8 @@ int main(void)
         cmocka_unit_test_teardown(
             test_a_link_that_is_old_takes_no_more_and_is_replaced_when_it_has_answered, play_close),
         cmocka_unit_test_teardown(test_a_link_that_is_old_and_idle_goes_at_once, play_close),
+        cmocka_unit_test_teardown(test_a_link_is_idle_while_all_who_wait_are_bound_to_another,
+                                  play_close),
         cmocka_unit_test_teardown(test_extra_links_have_a_back_off_of_their_own, play_close),
         cmocka_unit_test_teardown(test_an_extra_link_is_tried_again_while_it_is_wanted, play_close),
     };
