@@ -56,6 +56,7 @@ static void refuse_unfinished(struct mux *mux, struct exchange *exchange, enum m
     }
     exchange_fail(mux, exchange, reason);
     if (link != NULL) {
+        mux->is_wary = true; /* it is not on the link any more, and was not answered */
         link_replace(mux, link, REASON_HALF_REQUEST);
     }
 }

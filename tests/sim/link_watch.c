@@ -315,19 +315,6 @@ void link_watch_up(const struct world *world, struct connection *link)
     link->watch.is_wary = world->wary;
 }
 
-/* Whether it carries a request that was not answered; one that its own client has failed does not count. */
-static bool has_unanswered(const struct world *world, const struct link_watch *watch)
-{
-    for (uint32_t i = 0; i < watch->awaited_count; i++) {
-        const struct seen_exchange *exchange =
-            &world->witness.exchanges[watch->awaited[i]->exchange];
-        if (exchange->phase != PHASE_ENDED || exchange->reason == REASON_RESPONSE_TIMEOUT) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void link_watch_lost(struct world *world, struct connection *link, enum mux_reason reason)
 {
     struct link_watch *watch = &link->watch;
@@ -335,12 +322,10 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         return;
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
-    world->wary = world->wary || has_unanswered(world, watch) || watch->timeouts >= TIMEOUTS_MAX ||
+    world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT && watch->sending != NULL) ||
                   (watch->sending != NULL &&
-                   ((reason == REASON_HALF_REQUEST &&
-                     world->witness.exchanges[watch->sending->exchange].phase != PHASE_ENDED) ||
-                    !entry_expects_response(watch->sending)));
+                   (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {
         sending_on(watch->awaited[i], link)->unprocessed = reason == REASON_RESPONSE_CLOSES;
     }

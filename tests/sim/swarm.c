@@ -209,8 +209,7 @@ static void draw_links(struct mux_options *options, struct choice *choice)
     static const uint32_t depths[] = {1, 2, 3, 8};
     static const uint32_t links[] = {1, 1, 2, 4};
     bool in_lock_step = options->protocol->lock_step != NULL || options->gap_ns > 0;
-    bool streams = options->protocol == &stream_protocol;
-    options->in_flight_max = in_lock_step || streams ? 1 : PICK(choice, depths);
+    options->in_flight_max = in_lock_step ? 1 : PICK(choice, depths);
     options->links_max = PICK(choice, links);
     options->link_lifetime_ns =
         choose(choice, 4) == 0 ? options->gap_ns + PICK(choice, times_ns) : 0;
