@@ -196,7 +196,7 @@ static uint64_t who_waits_for(const struct world *world, const struct connection
         const struct connection *own = link_of(witness, serial);
         bool reserves =
             next != NULL && next->kind == 'A' && own != link && world->options.links_max > 1;
-        /* Of a request that streams, and is behind one whose bytes fill the backlog, too little may be framed. */
+        /* What streams, behind one whose bytes fill the backlog, may not be framed far enough. */
         bool gathers = own != NULL && dialect_streams(&world->dialect);
         if (next != NULL && has_a_turn(world, next) && !reserves && !gathers &&
             (own == NULL || own == link)) {
