@@ -75,6 +75,16 @@ static bool check_times(const struct config *config, struct error *error)
                   duration_format(config->retry_delay_max_ns, maximum, sizeof maximum));
         return false;
     }
+    if (config->link_lifetime_ns > 0 && config->gap_ns >= config->link_lifetime_ns) {
+        char lifetime[48], gap[48];
+        error_set(
+            error,
+            "'--link-lifetime' of %s is not longer than '--gap' of %s: no connection would ever "
+            "carry a request",
+            duration_format(config->link_lifetime_ns, lifetime, sizeof lifetime),
+            duration_format(config->gap_ns, gap, sizeof gap));
+        return false;
+    }
     return true;
 }
 

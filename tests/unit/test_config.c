@@ -75,6 +75,11 @@ static void test_what_does_not_belong_together_is_refused(void **state)
         {{"retry-delay-max"},
          {"500ms"},
          "'--retry-delay' of 1s is longer than '--retry-delay-max' of 500ms, raise that too"},
+        {{"link-lifetime", "gap"},
+         {"1s", "1s"},
+         "'--link-lifetime' of 1s is not longer than '--gap' of 1s: no connection would ever carry "
+         "a "
+         "request"},
         {{"max-message"},
          {"65MiB"},
          "'--max-message' of 65MiB is larger than '--buffer-memory' of 64MiB, raise that too"},
