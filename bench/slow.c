@@ -5,9 +5,9 @@
  *
  *     bench-slow 127.0.0.1:0 1000
  *
- * One thread. All answers take the same time, so that they are due in the order in which they came: one
- * queue is enough. It sleeps until the first is due, without the slack that timers usually have: it shares its
- * processor with what is measured, and must not take it away by waiting busily.
+ * One thread. All answers take the same time, so that they are due in the order in which they came:
+ * one queue is enough. It sleeps until the first is due, without the slack that timers usually have:
+ * it shares its processor with what is measured, and must not take it away by waiting busily.
  */
 #include <errno.h>
 #include <stdbool.h>
