@@ -172,12 +172,14 @@ void mux_check(const struct mux *mux)
     uint32_t usable = 0;
     uint32_t in_flight = 0;
     uint32_t bound_on_links = 0;
+    uint32_t reservers = 0;
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         const struct link *link = &mux->links[slot];
         links += link->state != LINK_FREE;
         usable += link_is_usable(link);
         in_flight += link->exchanges_count;
         bound_on_links += list_count(&link->bound);
+        reservers += link->reserver != NULL;
         check_link(mux, link);
     }
     assert(clients == mux->clients_count);
@@ -186,6 +188,7 @@ void mux_check(const struct mux *mux)
     assert(clients - refused <= mux->options.clients_max);
     assert(turns == list_count(&mux->turns) + bound);
     assert(bound == bound_on_links);
+    assert(reservers == mux->reservers_count);
     assert(links == mux->links_count);
     assert(usable == mux->usable_count);
     assert((usable == 0) == (mux->outage_from_ns != TIME_NEVER));

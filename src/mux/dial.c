@@ -10,8 +10,9 @@
  * it was connected, so that a target that hangs up after an idle hour is connected again at once.
  *
  * One attempt runs at a time. An *extra* link is opened when every usable one is full and a client waits
- * for any of them. Extra links have a back-off of their own: a target that grants fewer connections than
- * --connections says is not asked again with every burst, and the first link is not kept waiting for it.
+ * for any of them, or none is empty and one waits for that. Extra links have a back-off of their own: a
+ * target that grants fewer connections than --connections says is not asked again with every burst, and the
+ * first link is not kept waiting for it.
  *
  * The outage clock runs only while no link is usable. A waiting request notes it on arrival, and
  * has waited for a link exactly as long as the clock has advanced since.
@@ -26,15 +27,16 @@ void dial_init(struct mux *mux)
     mux->outage_from_ns = mux->now_ns;
 }
 
-/* Whether every link is full, or on its way out, while a client waits for any of them. Who waits for which
- * is known when the scheduler has run. */
+/* Whether no link has what a client waits for: room, or nothing else on it. Who waits for which is known
+ * when the scheduler has run. */
 static bool is_crowded(const struct mux *mux)
 {
-    bool crowded = !list_is_empty(&mux->turns) && !mux->schedule_wanted;
+    bool alone = turns_free_reserver(mux) != NULL;
+    bool crowded = (alone || !list_is_empty(&mux->turns)) && !mux->schedule_wanted;
     for (uint32_t slot = 0; crowded && slot < mux->options.links_max; slot++) {
         const struct link *link = &mux->links[slot];
-        crowded =
-            link->state != LINK_DELAYING && (link->state != LINK_UP || link_is_full(mux, link));
+        bool is_busy = link_is_full(mux, link) || (alone && link->exchanges_count > 0);
+        crowded = link->state != LINK_DELAYING && (link->state != LINK_UP || is_busy);
     }
     return crowded;
 }

@@ -12,10 +12,10 @@
  *                   nobody else who wants it
  *
  * A link has room for --in-flight requests. What must be alone (an HTTP request that is not re-sendable)
- * waits for an empty link: its client *reserves* the emptiest, which takes nothing else until then. And
- * nothing is sent behind what is alone, behind a request that still streams, or by order while a response
- * streams. After a link ended with unanswered requests its successor has to earn trust: one at a time until
- * it has answered two.
+ * waits for an empty link: its client *reserves* the emptiest, which takes nothing else until then, and goes
+ * to another that is empty sooner. And nothing is sent behind what is alone, behind a request that still
+ * streams, or by order while a response streams. After a link ended with unanswered requests its successor
+ * has to earn trust: one at a time until it has answered two.
  *
  * A link takes a request when its --gap is over, and when it was not silent for so long that it must be
  * read first. One that turns out to have stray bytes is replaced.
@@ -45,6 +45,7 @@ static void stand_nowhere(struct mux *mux, struct client *client)
     for (uint32_t slot = 0; client->reserves && slot < mux->options.links_max; slot++) {
         if (mux->links[slot].reserver == client) {
             mux->links[slot].reserver = NULL;
+            mux->reservers_count--;
             client->reserves = false;
         }
     }
@@ -170,6 +171,14 @@ static void bind_to(struct client *client, struct link *link)
     client->bound = true;
 }
 
+static void reserve(struct mux *mux, struct link *link, struct client *client)
+{
+    link->reserver = client;
+    mux->reservers_count++;
+    client->reserves = true;
+    bind_to(client, link);
+}
+
 /* The first client in the turns has its turn, or lets others pass. False: nobody can have one now. */
 static bool give_turn(struct mux *mux)
 {
@@ -188,9 +197,7 @@ static bool give_turn(struct mux *mux)
         return true;
     }
     if (client->next->request.alone && link->exchanges_count > 0) {
-        link->reserver = client;
-        client->reserves = true;
-        bind_to(client, link);
+        reserve(mux, link, client);
         return true;
     }
     if (!was_read(mux, link)) {
@@ -202,6 +209,29 @@ static bool give_turn(struct mux *mux)
     }
     list_remove(&client->turn);
     exchange_take(mux, client->next, link);
+    return true;
+}
+
+struct client *turns_free_reserver(const struct mux *mux)
+{
+    for (uint32_t slot = 0; mux->reservers_count > 0 && slot < mux->options.links_max; slot++) {
+        struct client *client = mux->links[slot].reserver;
+        if (client != NULL && client->on_link == 0) {
+            return client;
+        }
+    }
+    return NULL;
+}
+
+/* A link is empty, and not the one that a client has reserved. False: there is no such link, or client. */
+static bool recall_reserver(struct mux *mux)
+{
+    struct client *client = turns_free_reserver(mux);
+    const struct link *link = client == NULL ? NULL : emptiest_link(mux);
+    if (link == NULL || link->exchanges_count > 0) {
+        return false;
+    }
+    turn_first(mux, client);
     return true;
 }
 
@@ -221,7 +251,8 @@ static bool recall_bound(struct mux *mux)
 void schedule(struct mux *mux)
 {
     /* Each round takes a request, or binds a client to a full link, or recalls one to a link with room. */
-    while ((!list_is_empty(&mux->turns) || recall_bound(mux)) && give_turn(mux)) {
+    while ((recall_reserver(mux) || !list_is_empty(&mux->turns) || recall_bound(mux)) &&
+           give_turn(mux)) {
     }
     mux->schedule_wanted = false;
     if (mux->options.link_idle_ns > 0 && list_is_empty(&mux->turns)) {

@@ -239,9 +239,10 @@ struct mux {
     uint32_t clients_count;   /* not FREE, refused ones included */
     uint32_t refused_count;
 
-    struct link *links;    /* links_max of them */
-    uint32_t links_count;  /* not FREE */
-    uint32_t usable_count; /* DELAYING or UP */
+    struct link *links;       /* links_max of them */
+    uint32_t links_count;     /* not FREE */
+    uint32_t usable_count;    /* DELAYING or UP */
+    uint32_t reservers_count; /* links with a reserver */
 
     struct list changed_clients, changed_links;
     struct list turns;    /* clients with a request that may be taken; see schedule.c */
@@ -446,6 +447,8 @@ void turn_first(struct mux *mux, struct client *client);
 void turn_place_free(struct mux *mux, struct link *link, struct client *client);
 /* The link takes no more: who waits for it stands in the turns again. */
 void turns_unbind(struct mux *mux, struct link *link);
+/* A client that waits for any link to be empty; NULL: nobody does. */
+struct client *turns_free_reserver(const struct mux *mux);
 /* Whether it is up and takes no request before something on it ends. */
 bool link_is_full(const struct mux *mux, const struct link *link);
 uint64_t gap_end(const struct mux *mux, const struct link *link);

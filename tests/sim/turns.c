@@ -182,8 +182,8 @@ bool turns_somebody_must_be_alone(const struct world *world, const struct connec
     return false;
 }
 
-/* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have chosen another
- * link, and wait for that to be empty.) */
+/* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have reserved another
+ * link, and has no use for this one unless it is empty.) */
 static uint64_t who_waits_for(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;
@@ -194,8 +194,8 @@ static uint64_t who_waits_for(const struct world *world, const struct connection
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
         const struct connection *own = link_of(witness, serial);
-        bool reserves =
-            next != NULL && next->kind == 'A' && own != link && world->options.links_max > 1;
+        bool reserves = next != NULL && next->kind == 'A' && own != link &&
+                        world->options.links_max > 1 && link->watch.awaited_count > 0;
         /* What streams, behind one whose bytes fill the backlog, may not be framed far enough. */
         bool gathers = own != NULL && dialect_streams(&world->dialect);
         if (next != NULL && has_a_turn(world, next) && !reserves && !gathers &&

@@ -183,6 +183,43 @@ static void test_what_must_be_alone_keeps_one_link_free_and_no_other(void **stat
     play_got(play_link(2), "g6\n");
 }
 
+static void test_what_must_be_alone_goes_to_the_link_that_is_empty_first(void **state)
+{
+    (void)state;
+    open_pool(2, 2);
+    asking("g1\n");
+    asking("g2\n");
+    asking("g3\n");
+    asking("p4\n"); /* reserves the second, which has less */
+    play_say(play_link(1), "A1\nA2\n");
+    play_got(play_link(1), "g1\ng2\np4\n");
+    asking("g5\n");
+    play_got(play_link(2), "g3\ng5\n"); /* for everybody again */
+}
+
+static void test_what_must_be_alone_opens_a_link(void **state)
+{
+    (void)state;
+    open_pool(2, 2);
+    asking("g1\n");
+    asking("p2\n");
+    assert_int_equal(play.attempts, 2);
+    play_got(play_link(2), "p2\n");
+    asking("g3\n");
+    play_got(play_link(1), "g1\ng3\n");
+}
+
+static void test_who_has_requests_on_a_link_is_alone_there(void **state)
+{
+    (void)state;
+    open_pool(2, 2);
+    asking("g1\np2\n");
+    assert_int_equal(play.attempts, 1);
+    play_got(play_link(1), "g1\n");
+    play_say(play_link(1), "A1\n");
+    play_got(play_link(1), "p2\n");
+}
+
 static void test_a_link_that_breaks_frees_who_waited_for_it(void **state)
 {
     (void)state;
@@ -332,6 +369,10 @@ int main(void)
                                   play_close),
         cmocka_unit_test_teardown(test_who_waits_for_its_own_link_does_not_hold_up_others,
                                   play_close),
+        cmocka_unit_test_teardown(test_what_must_be_alone_goes_to_the_link_that_is_empty_first,
+                                  play_close),
+        cmocka_unit_test_teardown(test_what_must_be_alone_opens_a_link, play_close),
+        cmocka_unit_test_teardown(test_who_has_requests_on_a_link_is_alone_there, play_close),
         cmocka_unit_test_teardown(test_what_must_be_alone_keeps_one_link_free_and_no_other,
                                   play_close),
         cmocka_unit_test_teardown(test_a_link_that_breaks_frees_who_waited_for_it, play_close),
