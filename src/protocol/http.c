@@ -93,6 +93,7 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
                                     struct span bytes, struct frame *frame, struct http_head *head)
 {
     size_t at = framer->scanned;
+    size_t start = http_line_start(bytes, at);
     for (;;) { /* each round takes a line of at least two bytes */
         size_t limit = limit_of(settings, direction, head);
         bool found;
@@ -108,7 +109,6 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
                                                      is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
                                                               : HTTP_REFUSAL_HEAD_LARGE);
         }
-        size_t start = http_line_start(bytes, at - 1);
         struct span line = http_part(bytes, start, at - 2);
         bool is_started = (head->bits & HTTP_STARTED) != 0;
         if (line.size == 0 && is_started) {
@@ -116,6 +116,7 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
             return FRAME_PIECE;
         }
         bool is_skipped = line.size == 0 && start == 0 && direction == TO_TARGET;
+        start = at;
         refusal = is_skipped ? HTTP_FINE : http_head_line(direction, head, line);
         if (refusal != HTTP_FINE) {
             return http_refuse(frame, FRAME_INVALID, refusal);
@@ -189,6 +190,14 @@ static bool is_safe(unsigned method)
            method == HTTP_TRACE;
 }
 
+static uint64_t request_key(const struct http_head *head)
+{
+    return ((head->bits & HTTP_VERSION_10) != 0 ? HTTP_KEY_CLIENT_10 : 0U) |
+           ((head->bits & HTTP_HOST) == 0 ? HTTP_KEY_HOST_MISSING : 0U) |
+           ((head->bits & HTTP_LOSES) != 0 ? HTTP_KEY_LOSES : 0U) |
+           (http_has_options(head) ? HTTP_KEY_OPTIONS : 0U);
+}
+
 /* An HTTP/1.0 client closes unless it asks not to; its Expect means nothing (RFC 9110 10.1.1). */
 static struct request request_of(const struct http_head *head, enum http_body body)
 {
@@ -204,7 +213,7 @@ static struct request request_of(const struct http_head *head, enum http_body bo
         .closes = asks_to_close || (is_10 && !asks_to_stay),
         .eager = has_body && !is_10 && (head->bits & HTTP_CONTINUE) != 0,
         .kind = (uint8_t)method,
-        .key = is_10 ? HTTP_KEY_CLIENT_10 : 0,
+        .key = request_key(head),
     };
 }
 
@@ -238,6 +247,12 @@ static bool ends_link(const struct http_head *head, enum http_body body)
            ((head->bits & HTTP_VERSION_10) != 0 && !says_to_stay);
 }
 
+static uint8_t head_kind(const struct http_head *head)
+{
+    return (uint8_t)(HTTP_PIECE_HEAD | ((head->bits & HTTP_LOSES) != 0 ? HTTP_PIECE_LOSES : 0U) |
+                     (http_has_options(head) ? HTTP_PIECE_OPTIONS : 0U));
+}
+
 static enum frame_status frame_response(const struct protocol_settings *settings,
                                         struct framer *framer, const struct request *request,
                                         struct span bytes, struct frame *frame)
@@ -250,7 +265,9 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     if (status != FRAME_PIECE) {
         return status;
     }
+    frame->kind = head_kind(&head);
     if (http_is_interim(&head)) {
+        frame->kind |= HTTP_PIECE_INTERIM;
         frame->interim = true;
         frame->ends = true;
         return FRAME_PIECE;
@@ -258,6 +275,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     enum http_body body = http_response_body(&head, request);
     frame->closes = ends_link(&head, body);
     frame->closes_client = http_closes_client(body, request);
+    frame->kind |= frame->closes_client ? HTTP_PIECE_CLOSES_CLIENT : 0U;
     frame->until_end = body == HTTP_BODY_UNTIL_END;
     status = enter_body(settings, framer, frame, body, &head);
     if (status == FRAME_PIECE && !frame->ends) {

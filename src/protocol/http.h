@@ -51,13 +51,22 @@ enum {
 unsigned http_refusal_status(enum http_refusal refusal);
 const char *http_refusal_sentence(enum http_refusal refusal);
 
-/* What a piece is: frame.kind. */
+/* What a piece is: frame.kind, less the flags below. */
 enum http_piece {
     HTTP_PIECE_HEAD,
     HTTP_PIECE_BODY,
     HTTP_PIECE_CHUNK_LINE, /* the size of a chunk, with extensions and CR LF */
     HTTP_PIECE_CHUNK_END,  /* the rest of a chunk's data, maybe empty, with the CR LF behind it */
     HTTP_PIECE_TRAILERS,   /* what follows the last chunk's line, with the empty line */
+};
+
+/* What the framer tells http_edit of a response's head, so that it need not be read again. */
+enum {
+    HTTP_PIECE_BITS = 7,
+    HTTP_PIECE_LOSES = 1 << 3,   /* there is a field that may not go on as it is */
+    HTTP_PIECE_OPTIONS = 1 << 4, /* Connection names fields */
+    HTTP_PIECE_INTERIM = 1 << 5,
+    HTTP_PIECE_CLOSES_CLIENT = 1 << 6, /* frame.closes_client */
 };
 
 /* The methods that are not like all others: request.kind. */
@@ -73,6 +82,9 @@ enum http_method {
 /* Bits of request.key. */
 enum {
     HTTP_KEY_CLIENT_10 = 1 << 0, /* the client speaks HTTP/1.0 */
+    HTTP_KEY_LOSES = 1 << 1,     /* as HTTP_PIECE_LOSES, of the request's head */
+    HTTP_KEY_OPTIONS = 1 << 2,   /* as HTTP_PIECE_OPTIONS */
+    HTTP_KEY_HOST_MISSING = 1 << 3,
 };
 
 /* framer.state */
@@ -86,9 +98,11 @@ enum http_phase {
 };
 enum {
     HTTP_PHASE_BITS = 7,
+    /* inside a response's body */
     HTTP_CLOSES = 1 << 3,        /* frame.closes */
     HTTP_CLOSES_CLIENT = 1 << 4, /* frame.closes_client */
-    /* facts about a head */
+    /* inside a head: facts about it */
+    HTTP_LOSES = 1 << 3,   /* there is a field that may not go on as it is */
     HTTP_STARTED = 1 << 5, /* the first line was read */
     HTTP_VERSION_10 = 1 << 6,
     HTTP_HOST = 1 << 7,
@@ -100,7 +114,7 @@ enum {
     HTTP_CLOSE = 1 << 13,      /* Connection: close */
     HTTP_KEEP_ALIVE = 1 << 14,
     HTTP_CONTINUE = 1 << 15, /* Expect: 100-continue */
-    HTTP_OPTIONS_SHIFT = 16, /* how many Connection names: 5 bits */
+    HTTP_OPTIONS_SHIFT = 16, /* how many Connection names, keep-alive aside: 5 bits */
     HTTP_OPTIONS_BITS = 31,
     HTTP_NUMBER_SHIFT = 21, /* method or status: 10 bits */
     HTTP_NUMBER_BITS = 1023,
@@ -130,9 +144,6 @@ enum http_refusal http_head_line(enum direction direction, struct http_head *hea
 enum http_refusal http_head_end(enum direction direction, const struct http_head *head,
                                 const struct request *request);
 
-/* Reads the lines of a head that a framer accepted, from its start, all facts together. */
-void http_head_read(enum direction direction, struct span piece, struct http_head *head);
-
 /* RFC 9112 section 6.3. */
 enum http_body http_request_body(const struct http_head *head);
 enum http_body http_response_body(const struct http_head *head, const struct request *request);
@@ -141,6 +152,9 @@ enum http_body http_response_body(const struct http_head *head, const struct req
 bool http_closes_client(enum http_body body, const struct request *request);
 
 bool http_is_interim(const struct http_head *head);
+
+/* Whether Connection names fields. */
+bool http_has_options(const struct http_head *head);
 
 /* One line behind the last chunk. */
 enum http_refusal http_trailer_line(struct span line);
@@ -203,6 +217,15 @@ enum http_field {
 };
 enum http_field http_field_find(struct span name);
 
+/* Whether such a field stays here, or goes on only in part (http_edit.c). */
+static inline bool http_may_not_pass(enum http_field field)
+{
+    return (1U << field &
+            (1U << HTTP_FIELD_CONNECTION | 1U << HTTP_FIELD_KEEP_ALIVE |
+             1U << HTTP_FIELD_PROXY_CONNECTION | 1U << HTTP_FIELD_TE | 1U << HTTP_FIELD_UPGRADE |
+             1U << HTTP_FIELD_PROXY_AUTHENTICATE | 1U << HTTP_FIELD_WWW_AUTHENTICATE)) != 0;
+}
+
 /* Looks on, from `*at`, for the end of a line, no further than `reach`. Every byte is looked at
  * once: `*at` is then behind the CR LF (`*found`), or where to look on. */
 enum http_refusal http_line_find(struct span bytes, size_t reach, size_t *at, bool *found);
@@ -216,6 +239,9 @@ bool http_line_next(struct span *rest, struct span *line);
 /* Cuts a line at its first colon; the value comes without the white space around it. False: none.
  */
 bool http_field_split(struct span line, struct span *name, struct span *value);
+
+/* Likewise, the name alone. */
+bool http_field_name(struct span line, struct span *name);
 
 /* Takes the first element off a list, without white space around it. False: the list is over. A
  * list begins with `*rest` as its value; rest->data is NULL behind its last element. */

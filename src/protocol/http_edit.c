@@ -56,7 +56,7 @@ static void options_read(struct span head, struct options *options)
         }
         value = http_part(value, 0, value.size - 2); /* without CR LF */
         while (http_list_next(&value, &option)) {
-            if (option.size > 0) {
+            if (option.size > 0 && !http_is(option, "keep-alive")) {
                 assert(options->count < HTTP_OPTIONS_MAX); /* http_head.c refuses more */
                 options->names[options->count++] = option;
             }
@@ -98,46 +98,53 @@ static bool passes(const struct options *options, struct span name, enum http_fi
 }
 
 struct pass {
-    bool has_options; /* there is Connection, and names something */
+    bool loses;       /* there is a field that may not go on as it is */
+    bool has_options; /* Connection names fields */
     bool unchunks;
     bool filters_challenges;
 };
 
-/* Writes the fields that go on, from the line behind the first to the empty one, which is not. */
-static void write_fields(struct http_writer *writer, struct span fields, struct pass pass)
+/* Writes those fields that go on, in runs of lines, from the line behind the first to the empty one, which
+ * is not. */
+static void filter_fields(struct http_writer *writer, struct span fields, struct pass pass)
 {
     struct options options = {.count = 0};
     if (pass.has_options) {
         options_read(fields, &options);
     }
-    struct span rest = fields, line, name, value;
-    while (http_line_next(&rest, &line)) {
-        if (!http_field_split(line, &name, &value)) {
-            return; /* the empty line */
-        }
+    struct span rest = fields, line, name;
+    size_t run = 0, at = 0; /* what goes on from `run` to `at` is not written yet */
+    for (; http_line_next(&rest, &line) && http_field_name(line, &name); at += line.size) {
         enum http_field field = http_field_find(name);
-        if (!passes(&options, name, field, pass.unchunks)) {
-            continue;
-        }
         bool is_challenge =
             field == HTTP_FIELD_WWW_AUTHENTICATE || field == HTTP_FIELD_PROXY_AUTHENTICATE;
-        if (is_challenge && pass.filters_challenges) {
-            http_challenges_write(writer, line);
-        } else {
-            http_write(writer, line);
+        bool is_filtered = is_challenge && pass.filters_challenges;
+        bool goes_on = passes(&options, name, field, pass.unchunks);
+        if (goes_on && !is_filtered) {
+            continue;
         }
+        http_write(writer, http_part(fields, run, at));
+        run = at + line.size;
+        if (goes_on) {
+            http_challenges_write(writer, line);
+        }
+    }
+    http_write(writer, http_part(fields, run, at));
+}
+
+static void write_fields(struct http_writer *writer, struct span fields, struct pass pass)
+{
+    if (pass.loses || pass.has_options || pass.unchunks) {
+        filter_fields(writer, fields, pass);
+    } else {
+        http_write(writer, http_part(fields, 0, fields.size - 2)); /* without the empty line */
     }
 }
 
-static bool has_options(const struct http_head *head)
+static void write_via(struct http_writer *writer, bool is_10)
 {
-    return (head->bits >> HTTP_OPTIONS_SHIFT & HTTP_OPTIONS_BITS) != 0;
-}
-
-static void write_via(struct http_writer *writer, const struct http_head *head)
-{
-    http_write_text(writer, (head->bits & HTTP_VERSION_10) != 0 ? "Via: 1.0 tcp-multiplexer\r\n"
-                                                                : "Via: 1.1 tcp-multiplexer\r\n");
+    http_write_text(writer,
+                    is_10 ? "Via: 1.0 tcp-multiplexer\r\n" : "Via: 1.1 tcp-multiplexer\r\n");
 }
 
 /* ---- requests ---- */
@@ -178,11 +185,6 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
 {
     struct http_writer writer = {0};
     writer.out = out;
-    bool is_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
-    struct http_head head = {.bits = HTTP_HOST}; /* which HTTP/1.1 has to have */
-    if (is_10) {
-        http_head_read(TO_TARGET, piece, &head);
-    }
     struct span rest = piece, line;
     bool has_line = http_line_next(&rest, &line);
     if (has_line && line.size == 2) {
@@ -191,12 +193,14 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     assert(has_line);
     http_write(&writer, http_part(line, 0, line.size - (sizeof "HTTP/1.0\r\n" - 1)));
     http_write_text(&writer, "HTTP/1.1\r\n");
-    if ((head.bits & HTTP_HOST) == 0) {
+    if ((request->key & HTTP_KEY_HOST_MISSING) != 0) {
         write_host(&writer, settings, line);
     }
-    write_fields(&writer, rest, (struct pass){.has_options = !is_10 || has_options(&head)});
+    write_fields(&writer, rest,
+                 (struct pass){.loses = (request->key & HTTP_KEY_LOSES) != 0,
+                               .has_options = (request->key & HTTP_KEY_OPTIONS) != 0});
     if (settings->via) {
-        write_via(&writer, &head);
+        write_via(&writer, (request->key & HTTP_KEY_CLIENT_10) != 0);
     }
     if (settings->forwarded) {
         write_forwarded(&writer, request->origin);
@@ -215,15 +219,20 @@ static const char *connection_of(const struct request *request, bool closes_clie
     return (request->key & HTTP_KEY_CLIENT_10) != 0 ? "Connection: keep-alive\r\n" : "";
 }
 
+/* `HTTP/1.x 401 ` or `HTTP/1.x 407 ` */
+static bool asks_for_login(struct span status_line)
+{
+    const char *status = (const char *)status_line.data + sizeof "HTTP/1.1";
+    return memcmp(status, "401", 3) == 0 || memcmp(status, "407", 3) == 0;
+}
+
 static size_t edit_response(const struct protocol_settings *settings, const struct request *request,
-                            struct span piece, uint8_t *out)
+                            unsigned kind, struct span piece, uint8_t *out)
 {
     bool is_for_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
     struct http_writer writer = {0};
     writer.out = out;
-    struct http_head head;
-    http_head_read(TO_CLIENT, piece, &head);
-    bool is_interim = http_is_interim(&head);
+    bool is_interim = (kind & HTTP_PIECE_INTERIM) != 0;
     if (is_interim && is_for_10) {
         return 0;
     }
@@ -232,17 +241,17 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
     assert(has_line);
     http_write_text(&writer, "HTTP/1.1");
     http_write(&writer, span_from(line, sizeof "HTTP/1.1" - 1));
-    unsigned status = http_head_number(&head);
     write_fields(&writer, rest,
-                 (struct pass){.has_options = has_options(&head),
+                 (struct pass){.loses = (kind & HTTP_PIECE_LOSES) != 0,
+                               .has_options = (kind & HTTP_PIECE_OPTIONS) != 0,
                                .unchunks = is_for_10,
-                               .filters_challenges = status == 401 || status == 407});
+                               .filters_challenges = asks_for_login(line)});
     if (settings->via) {
-        write_via(&writer, &head);
+        write_via(&writer, line.data[sizeof "HTTP/1." - 1] == '0');
     }
     if (!is_interim) {
-        enum http_body body = http_response_body(&head, request);
-        http_write_text(&writer, connection_of(request, http_closes_client(body, request)));
+        bool closes_client = (kind & HTTP_PIECE_CLOSES_CLIENT) != 0;
+        http_write_text(&writer, connection_of(request, closes_client));
     }
     http_write_text(&writer, "\r\n");
     return writer.size;
@@ -271,13 +280,14 @@ size_t http_edit(const struct protocol_settings *settings, enum direction direct
                  uint8_t *out)
 {
     (void)id;
-    assert(kind <= HTTP_PIECE_TRAILERS);
-    if (kind == HTTP_PIECE_HEAD) {
+    enum http_piece sort = (enum http_piece)(kind & HTTP_PIECE_BITS);
+    assert(sort <= HTTP_PIECE_TRAILERS);
+    if (sort == HTTP_PIECE_HEAD) {
         return direction == TO_TARGET ? edit_request(settings, request, piece, out)
-                                      : edit_response(settings, request, piece, out);
+                                      : edit_response(settings, request, kind, piece, out);
     }
     bool unchunks = direction == TO_CLIENT && (request->key & HTTP_KEY_CLIENT_10) != 0;
-    size_t size = unchunks ? data_size((enum http_piece)kind, piece.size) : piece.size;
+    size_t size = unchunks ? data_size(sort, piece.size) : piece.size;
     if (size > 0) {
         memcpy(out, piece.data, size);
     }

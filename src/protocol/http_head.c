@@ -218,11 +218,13 @@ static enum http_refusal read_connection(struct http_head *head, struct span val
         if (!http_is_token(option) || count == HTTP_OPTIONS_MAX) {
             return HTTP_REFUSAL_CONNECTION;
         }
+        if (http_is(option, "keep-alive")) {
+            head->bits |= HTTP_KEEP_ALIVE; /* and the field of that name never goes on */
+            continue;
+        }
         head->bits += (uint32_t)1 << HTTP_OPTIONS_SHIFT;
         if (http_is(option, "close")) {
             head->bits |= HTTP_CLOSE;
-        } else if (http_is(option, "keep-alive")) {
-            head->bits |= HTTP_KEEP_ALIVE;
         }
     }
     return HTTP_FINE;
@@ -255,19 +257,30 @@ static enum http_refusal read_request_field(struct http_head *head, enum http_fi
     return HTTP_FINE;
 }
 
-/* Cuts a line that may have any form. */
-static enum http_refusal split(struct span line, struct span *name, struct span *value)
+/* What is wrong with a line that is no token and colon. */
+static enum http_refusal why_no_field(struct span line)
 {
+    struct span name, value;
     if (line.data[0] == ' ' || line.data[0] == '\t') {
         return HTTP_REFUSAL_FOLDED;
     }
-    if (!http_field_split(line, name, value)) {
-        return HTTP_REFUSAL_FIELD;
+    bool is_spaced = http_field_split(line, &name, &value) && http_is_token(http_trim(name));
+    return is_spaced ? HTTP_REFUSAL_SPACE_BEFORE_COLON : HTTP_REFUSAL_FIELD;
+}
+
+/* Cuts a line that may have any form; the value comes with the white space around it. */
+static enum http_refusal split(struct span line, struct span *name, struct span *value)
+{
+    size_t size = 0;
+    while (size < line.size && http_is_token_byte(line.data[size])) {
+        size++;
     }
-    if (http_is_token(*name)) {
-        return HTTP_FINE;
+    if (size == 0 || size == line.size || line.data[size] != ':') {
+        return why_no_field(line);
     }
-    return http_is_token(http_trim(*name)) ? HTTP_REFUSAL_SPACE_BEFORE_COLON : HTTP_REFUSAL_FIELD;
+    *name = http_part(line, 0, size);
+    *value = span_from(line, size + 1);
+    return HTTP_FINE;
 }
 
 static enum http_refusal read_field(enum direction direction, struct http_head *head,
@@ -279,6 +292,13 @@ static enum http_refusal read_field(enum direction direction, struct http_head *
         return refusal;
     }
     enum http_field field = http_field_find(name);
+    if (field == HTTP_FIELD_OTHER) {
+        return HTTP_FINE;
+    }
+    if (http_may_not_pass(field)) {
+        head->bits |= HTTP_LOSES;
+    }
+    value = http_trim(value);
     switch ((int)field) {
     case HTTP_FIELD_CONTENT_LENGTH:
         return has_tab(line) ? HTTP_REFUSAL_TAB_IN_FRAMING : read_content_length(head, value);
@@ -300,19 +320,6 @@ enum http_refusal http_head_line(enum direction direction, struct http_head *hea
     return direction == TO_TARGET ? read_request_line(head, line) : read_status_line(head, line);
 }
 
-void http_head_read(enum direction direction, struct span piece, struct http_head *head)
-{
-    *head = (struct http_head){0};
-    struct span rest = piece, line;
-    while (http_line_next(&rest, &line)) {
-        if (line.size > 2) {
-            enum http_refusal refusal =
-                http_head_line(direction, head, http_part(line, 0, line.size - 2));
-            assert(refusal == HTTP_FINE);
-        }
-    }
-}
-
 enum http_refusal http_trailer_line(struct span line)
 {
     struct span name, value;
@@ -328,6 +335,11 @@ enum http_refusal http_trailer_line(struct span line)
 bool http_is_interim(const struct http_head *head)
 {
     return http_head_number(head) < 200;
+}
+
+bool http_has_options(const struct http_head *head)
+{
+    return (head->bits >> HTTP_OPTIONS_SHIFT & HTTP_OPTIONS_BITS) != 0;
 }
 
 static bool is_chunked(const struct http_head *head)

@@ -65,11 +65,29 @@ static uint8_t lower_of(uint8_t byte)
 
 /* ---- lines ---- */
 
+/* Steps over eight bytes at a time while all of them are text, and none a tab. */
+static size_t skip_words(const uint8_t *bytes, size_t index, size_t reach)
+{
+    const uint64_t ones = 0x0101010101010101, highs = ones * 0x80;
+    for (; reach - index >= sizeof(uint64_t); index += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, bytes + index, sizeof word);
+        uint64_t controls =
+            (word - ones * 0x20) & ~word; /* a high bit where a byte is below 0x20 */
+        uint64_t flipped = word ^ ones * 0x7F;
+        uint64_t deletes = (flipped - ones) & ~flipped; /* where it is 0x7F */
+        if (((controls | deletes) & highs) != 0) {
+            break;
+        }
+    }
+    return index;
+}
+
 enum http_refusal http_line_find(struct span bytes, size_t reach, size_t *at, bool *found)
 {
     assert(reach <= bytes.size);
     *found = false;
-    size_t index = *at;
+    size_t index = skip_words(bytes.data, *at, reach);
     while (index < reach && is_text_byte(bytes.data[index])) {
         index++;
     }
@@ -115,15 +133,22 @@ bool http_line_next(struct span *rest, struct span *line)
     return true;
 }
 
-bool http_field_split(struct span line, struct span *name, struct span *value)
+bool http_field_name(struct span line, struct span *name)
 {
     const uint8_t *colon = line.size == 0 ? NULL : memchr(line.data, ':', line.size);
     if (colon == NULL) {
         return false;
     }
-    size_t size = (size_t)(colon - line.data);
-    *name = http_part(line, 0, size);
-    *value = http_trim(span_from(line, size + 1));
+    *name = http_part(line, 0, (size_t)(colon - line.data));
+    return true;
+}
+
+bool http_field_split(struct span line, struct span *name, struct span *value)
+{
+    if (!http_field_name(line, name)) {
+        return false;
+    }
+    *value = http_trim(span_from(line, name->size + 1));
     return true;
 }
 
