@@ -141,7 +141,7 @@ class Device:
         return (
             self.asleep.is_set()
             or at - connection.connected_at < self.ready_after
-            or (since is not None and at - since < self.gap)
+            or (self.gap > 0 and since is not None and at - since < self.gap)
         )
 
     def value(self, address, unit):
