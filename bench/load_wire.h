@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The only ones that are asked for: an answer either belongs to the oldest request, or names it. */
+/* An answer is that of the oldest request without one, or names its request (by-id wires). */
 struct answer {
     size_t head_size;
     uint64_t body_size;
-    uint16_t id; /* by-id wires: the lower half of the sequence number less one */
+    uint16_t id; /* the lower half of the sequence number less one */
 };
 
 enum head_status { HEAD_WHOLE, HEAD_PARTIAL, HEAD_WRONG };

@@ -86,7 +86,7 @@ print_pipeline() {
 
 # Fifteen polite clients in lock-step, without and with one that has 200 requests queued all the time.
 print_fairness() {
-    start slow build/bench/bench-target 127.0.0.1:0 --service 100
+    start slow.fair build/bench/bench-target 127.0.0.1:0 --service 100
     slow_process=$process
     start fair "$program" server -p echo -t "$address" -l 127.0.0.1:0
     fair=$address
