@@ -19,6 +19,9 @@
  * for a minute: 2000 leaves room for a dozen runs. */
 enum { CONNECTIONS_PER_SOURCE = 2000, FIRST_SOURCE = 0x7F000101 /* 127.0.1.1 */ };
 
+/* The addresses of short connections. */
+enum { SHORT_SOURCES = 128, FIRST_SHORT_SOURCE = 0x7F001001 /* 127.0.16.1 */ };
+
 _Noreturn void die(const char *what)
 {
     perror(what);
@@ -86,15 +89,19 @@ int accept_next(int listener)
     return fd;
 }
 
-int connect_from(const struct sockaddr_in *target, uint32_t number)
+static void bind_source(int fd, uint32_t address)
 {
-    struct sockaddr_in source = {.sin_family = AF_INET};
-    source.sin_addr.s_addr = htonl(FIRST_SOURCE + number / CONNECTIONS_PER_SOURCE);
-    int fd = open_socket(0);
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
     if (bind(fd, (const struct sockaddr *)&source, sizeof source) < 0) {
         die("bind");
     }
+}
+
+int connect_from(const struct sockaddr_in *target, uint32_t number)
+{
+    int fd = open_socket(0);
+    bind_source(fd, FIRST_SOURCE + number / CONNECTIONS_PER_SOURCE);
     if (connect(fd, (const struct sockaddr *)target, sizeof *target) < 0) {
         die("connect");
     }
@@ -104,12 +111,25 @@ int connect_from(const struct sockaddr_in *target, uint32_t number)
     return fd;
 }
 
-int start_connecting(const struct sockaddr_in *target)
+static void begin_connecting(int fd, const struct sockaddr_in *target)
 {
-    int fd = open_socket(SOCK_NONBLOCK);
     if (connect(fd, (const struct sockaddr *)target, sizeof *target) < 0 && errno != EINPROGRESS) {
         die("connect");
     }
+}
+
+int start_connecting(const struct sockaddr_in *target)
+{
+    int fd = open_socket(SOCK_NONBLOCK);
+    begin_connecting(fd, target);
+    return fd;
+}
+
+int start_connecting_from(const struct sockaddr_in *target, uint64_t number)
+{
+    int fd = open_socket(SOCK_NONBLOCK);
+    bind_source(fd, FIRST_SHORT_SOURCE + (uint32_t)(number % SHORT_SOURCES));
+    begin_connecting(fd, target);
     return fd;
 }
 

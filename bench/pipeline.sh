@@ -31,7 +31,7 @@ two_multiplexers() {
 
 # A target that takes 1 ms for each request and works on as many as come.
 print_concurrency() {
-    start slow build/bench/bench-slow 127.0.0.1:0 1000
+    start slow build/bench/bench-target 127.0.0.1:0 --service 1000
     slow=$address
     slow_process=$process
     two_multiplexers "$slow" 16
@@ -86,7 +86,7 @@ print_pipeline() {
 
 # Fifteen polite clients in lock-step, without and with one that has 200 requests queued all the time.
 print_fairness() {
-    start slow build/bench/bench-slow 127.0.0.1:0 100
+    start slow.fair build/bench/bench-target 127.0.0.1:0 --service 100
     slow_process=$process
     start fair "$program" server -p echo -t "$address" -l 127.0.0.1:0
     fair=$address

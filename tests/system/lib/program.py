@@ -12,6 +12,11 @@ def example(name):
     return str(Path(binary()).parent / "examples" / name)
 
 
+def bench(name):
+    """A program of bench/, which is built beside the program too."""
+    return str(Path(binary()).parent / "bench" / name)
+
+
 class Server:
     """A target that is a process; `address` is what its output says it listens on."""
 
