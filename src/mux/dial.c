@@ -7,7 +7,9 @@
  * success and resets the back-off. The pause between attempts doubles from retry_delay_min to
  * retry_delay_max, with up to a quarter of jitter on top; while a request waits it is at most half
  * of queue_timeout. A failed connect pauses from its failure; a link that was up pauses from when
- * it was connected, so that a target that hangs up after an idle hour is connected again at once.
+ * it was connected, so that a target that hangs up after an idle hour is connected again at once. A link
+ * that was given up for a client's sake, before it could answer, pauses the next attempt too, or such clients
+ * would have the target hammered; but the pause does not grow, since the target has done nothing.
  *
  * One attempt runs at a time. An *extra* link is opened when every usable one is full and a client waits
  * for any of them, or none is empty and one waits for that. Extra links have a back-off of their own: a
@@ -129,11 +131,11 @@ static uint64_t pause_after(const struct mux *mux, uint32_t failures)
     return pause < mux->options.retry_delay_max_ns ? pause : mux->options.retry_delay_max_ns;
 }
 
-void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
+void dial_pause(struct mux *mux, const struct link *link, uint64_t from_ns)
 {
     struct back_off *back_off = &mux->back_offs[link->is_extra];
-    if (back_off->failures < UINT32_MAX) {
-        back_off->failures++;
+    if (back_off->failures == 0) {
+        back_off->failures = 1;
     }
     uint64_t pause = pause_after(mux, back_off->failures);
     back_off->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
@@ -145,6 +147,15 @@ void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
     uint64_t rest_ns = at > mux->now_ns ? at - mux->now_ns : 0;
     observe(mux, (struct mux_event){.kind = MUX_LINK_RETRY,
                                     .ns = dial_is_wanted(mux) ? rest_ns : TIME_NEVER});
+}
+
+void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
+{
+    struct back_off *back_off = &mux->back_offs[link->is_extra];
+    if (back_off->failures < UINT32_MAX) {
+        back_off->failures++;
+    }
+    dial_pause(mux, link, from_ns);
 }
 
 void dial_succeeded(struct mux *mux, const struct link *link)

@@ -186,6 +186,24 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
     }
 }
 
+/* Whether its end says nothing about the target: a client went in the middle of its request, or of a large
+ * response. */
+static bool is_clients_doing(enum mux_reason reason)
+{
+    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+}
+
+/* The link has not delivered a whole response. */
+static void attempt_ended(struct mux *mux, const struct link *link, enum mux_reason reason)
+{
+    if (is_clients_doing(reason)) {
+        dial_pause(mux, link, link->up_ns);
+    } else if (reason != REASON_LINK_IDLE && reason != REASON_LINK_LIFETIME &&
+               reason != REASON_SHUTDOWN) {
+        dial_failed(mux, link, link->up_ns);
+    }
+}
+
 /* A link that was up is no longer: everything on it is settled, the newest first, so that what
  * returns to the front of the queue stands there in its old order. */
 static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enum link_state state)
@@ -208,9 +226,8 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
         settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
                         reason);
     }
-    if (!link->answered && reason != REASON_LINK_IDLE && reason != REASON_LINK_LIFETIME &&
-        reason != REASON_SHUTDOWN) {
-        dial_failed(mux, link, link->up_ns);
+    if (!link->answered) {
+        attempt_ended(mux, link, reason);
     }
 }
 

@@ -430,6 +430,8 @@ bool dial_is_wanted(const struct mux *mux);
 void dial_run(struct mux *mux);
 /* When the next attempt is due; TIME_NEVER: none is wanted or one is under way. */
 uint64_t dial_deadline(const struct mux *mux);
+/* The next attempt pauses, as after the failures so far, or after one. */
+void dial_pause(struct mux *mux, const struct link *link, uint64_t from_ns);
 /* An attempt has failed: all addresses, or a link that ended without a whole response. */
 void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns);
 void dial_succeeded(struct mux *mux, const struct link *link);

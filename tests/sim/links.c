@@ -50,12 +50,19 @@ static uint64_t least_pause(const struct mux_options *options, uint64_t failed, 
                                                              : options->queue_timeout_ns / 2;
 }
 
+static void add_pause(struct dialling *dialling, bool is_extra, uint64_t from)
+{
+    struct failures *behind = &dialling->behind[is_extra];
+    behind->count += behind->count == 0;
+    if (from > behind->from) {
+        behind->from = from;
+    }
+}
+
 static void add_failure(struct dialling *dialling, bool is_extra, uint64_t from)
 {
     dialling->behind[is_extra].count++;
-    if (from > dialling->behind[is_extra].from) {
-        dialling->behind[is_extra].from = from;
-    }
+    add_pause(dialling, is_extra, from);
 }
 
 /* One attempt runs at a time: the last one, if its link never came up, has failed. */
@@ -138,7 +145,10 @@ void links_lost(struct world *world, const struct connection *link, enum mux_rea
 {
     bool deliberate =
         reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME || reason == REASON_SHUTDOWN;
-    if (link->watch.answered == 0 && !deliberate) {
+    bool is_clients_doing = reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+    if (link->watch.answered == 0 && is_clients_doing) {
+        add_pause(&world->dialling, link->is_extra, link->connected_at);
+    } else if (link->watch.answered == 0 && !deliberate) {
         add_failure(&world->dialling, link->is_extra, link->connected_at);
     }
     world->calm_links_lost_max += reason == REASON_LINK_LIFETIME;

@@ -233,6 +233,32 @@ static void test_a_link_that_breaks_frees_who_waited_for_it(void **state)
     play_got(play_link(2), "w2\n");
 }
 
+static void test_clients_that_leave_in_mid_request_do_not_make_the_pause_grow(void **state)
+{
+    (void)state;
+    open_pool(1, 1);
+    for (size_t round = 1; round <= 6; round++) {
+        struct peer *uploader = asking("s1\nhalf\n");
+        play_time(play_options(&play_by_order).retry_delay_min_ns * 5 / 4);
+        play_got(play_link(round), "s1\nhalf\n");
+        play_reset(uploader);
+    }
+    asking("w7\n");
+    play_time(play_options(&play_by_order).retry_delay_min_ns * 5 / 4);
+    play_got(play_link(7), "w7\n");
+}
+
+static void test_nor_do_they_have_the_target_connected_again_at_once(void **state)
+{
+    (void)state;
+    open_pool(1, 1);
+    play_reset(asking("s1\nhalf\n"));
+    asking("w2\n");
+    assert_int_equal(play.attempts, 1);
+    play_time(play_options(&play_by_order).retry_delay_min_ns * 5 / 4);
+    play_got(play_link(2), "w2\n");
+}
+
 /* ---- when they go ---- */
 
 static void test_links_that_nobody_uses_are_closed(void **state)
@@ -373,6 +399,10 @@ int main(void)
                                   play_close),
         cmocka_unit_test_teardown(test_what_must_be_alone_opens_a_link, play_close),
         cmocka_unit_test_teardown(test_who_has_requests_on_a_link_is_alone_there, play_close),
+        cmocka_unit_test_teardown(test_clients_that_leave_in_mid_request_do_not_make_the_pause_grow,
+                                  play_close),
+        cmocka_unit_test_teardown(test_nor_do_they_have_the_target_connected_again_at_once,
+                                  play_close),
         cmocka_unit_test_teardown(test_what_must_be_alone_keeps_one_link_free_and_no_other,
                                   play_close),
         cmocka_unit_test_teardown(test_a_link_that_breaks_frees_who_waited_for_it, play_close),
