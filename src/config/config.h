@@ -24,6 +24,9 @@ enum {
     CONFIG_CONNECTIONS_MAX = 64,
 };
 
+/* Of a number: as the program sees fit. */
+#define CONFIG_AUTO UINT64_MAX
+
 struct config {
     /* the route */
     char protocol[32];
@@ -48,6 +51,8 @@ struct config {
     uint64_t in_flight, connections;
     uint64_t max_body_bytes; /* 0: no limit */
     uint64_t max_message_bytes, buffer_requests_bytes, buffer_memory_bytes, client_backlog_bytes;
+
+    uint64_t spin_ns; /* CONFIG_AUTO: net/spin.h */
 
     /* logs */
     bool verbose, debug;

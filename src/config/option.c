@@ -195,10 +195,21 @@ static bool range_check(const struct option *option, const char *text, uint64_t 
 static bool set_number(const struct option *option, const char *text, uint64_t *number,
                        struct error *error)
 {
+    for (size_t i = 0; option->choices[i] != NULL; i++) {
+        if (strcmp(text, option->choices[i]) == 0) {
+            *number = i == 0 ? 0 : CONFIG_AUTO;
+            return true;
+        }
+    }
     uint64_t value = 0;
     bool understood = option->type == OPTION_DURATION ? duration_parse(text, &value, error)
                       : option->type == OPTION_SIZE   ? size_parse(text, &value, error)
                                                       : count_parse(text, &value, error);
+    if (!understood && option->choices[0] != NULL) {
+        struct shown shown;
+        error_set(error, "'%s' is neither '%s' nor '%s' nor a duration like 50us",
+                  shown_text(&shown, text), option->choices[0], option->choices[1]);
+    }
     if (!understood || !range_check(option, text, value, error)) {
         return false;
     }

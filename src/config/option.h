@@ -20,13 +20,14 @@
 #include "config/config.h"
 
 enum option_type {
-    OPTION_FLAG,     /* no value (also =true, =false): bool */
-    OPTION_TEXT,     /* bounded text: char[capacity] */
-    OPTION_LIST,     /* bounded text, may be given several times; the first replaces the default */
-    OPTION_DURATION, /* base/duration.h: uint64_t nanoseconds */
-    OPTION_SIZE,     /* base/duration.h: uint64_t bytes */
-    OPTION_COUNT,    /* a whole number: uint64_t */
-    OPTION_CHOICE,   /* one of two `choices`: bool, false for the first */
+    OPTION_FLAG, /* no value (also =true, =false): bool */
+    OPTION_TEXT, /* bounded text: char[capacity] */
+    OPTION_LIST, /* bounded text, may be given several times; the first replaces the default */
+    OPTION_DURATION, /* base/duration.h: uint64_t nanoseconds; with `choices`, the first is 0 and the second
+                        CONFIG_AUTO */
+    OPTION_SIZE,   /* base/duration.h: uint64_t bytes */
+    OPTION_COUNT,  /* a whole number: uint64_t */
+    OPTION_CHOICE, /* one of two `choices`: bool, false for the first */
 };
 
 /* In the order of help. */
@@ -54,7 +55,7 @@ struct option {
     const char *fallback;      /* the default as one would write it; NULL: empty, or false */
     uint64_t minimum, maximum; /* of numbers, in their base unit */
     bool zero_is_off;          /* 0 is allowed although it is under `minimum` */
-    const char *choices[OPTION_CHOICES_MAX + 1]; /* OPTION_CHOICE: NULL-terminated */
+    const char *choices[OPTION_CHOICES_MAX + 1]; /* words that are values; NULL-terminated */
     const char *value_name; /* in help: `duration`, `address`; a flag has none */
     const char *sentence;   /* for help; no full stop */
 };

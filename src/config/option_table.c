@@ -174,6 +174,18 @@ const struct option options[] = {
      .sentence =
          "queued requests of one client after which it is not read for a while, and undelivered "
          "responses to it after which --write-timeout counts"},
+    {.name = "spin",
+     .type = OPTION_DURATION,
+     .group = GROUP_LIMIT,
+     .offset = AT(spin_ns),
+     .fallback = "off",
+     .minimum = NS_PER_US,
+     .maximum = NS_PER_S,
+     .choices = {"off", "auto"},
+     .value_name = "off|auto|duration",
+     .sentence =
+         "how long to look for events awake before sleeping, which spares a busy program "
+         "with a processor of its own the waking up; auto does so where it is likely to pay"},
 
     {FLAG("verbose", verbose), .letter = 'v', .group = GROUP_GLOBAL,
      .sentence = "log every request and response in one line"},

@@ -33,7 +33,8 @@ void announce_listeners(const struct log *log, const struct engine_route *route)
     }
 }
 
-void announce_stop(const struct log *log, const struct mux_counters *counters)
+void announce_stop(const struct log *log, const struct mux_counters *counters,
+                   const struct spin *spin)
 {
     struct log_line line;
     log_line_begin(&line, log, LOG_INFO, "stopped", "stopped");
@@ -42,6 +43,10 @@ void announce_stop(const struct log *log, const struct mux_counters *counters)
     log_line_number(&line, "responses", counters->responses);
     if (counters->coalesced > 0) {
         log_line_number(&line, "coalesced", counters->coalesced);
+    }
+    if (spin->limit_ns > 0) {
+        log_line_duration(&line, "spun", spin->spent_ns);
+        log_line_number(&line, "spun_in_vain", spin->misses);
     }
     /* What still waits or is in flight now was cut by stopping at once. */
     log_line_number(&line, "cut",

@@ -108,9 +108,14 @@ static bool open_route(struct server *server, struct error *error)
     return server->route != NULL;
 }
 
+static_assert(SPIN_AUTO == CONFIG_AUTO, "--spin auto is the engine's");
+
 static bool open_all(struct server *server, struct error *error)
 {
     server->engine = engine_create(server->log, error);
+    if (server->engine != NULL) {
+        engine_set_spin(server->engine, server->config->spin_ns);
+    }
     return server->engine != NULL && open_mux(server, error) && open_route(server, error) &&
            engine_watch(server->engine, server->signals.fd, signals_ready, server, error);
 }
@@ -126,7 +131,7 @@ static void run(struct server *server)
     announce_start(server->log, server->config);
     announce_listeners(server->log, server->route);
     engine_run(server->engine);
-    announce_stop(server->log, mux_counters(server->mux));
+    announce_stop(server->log, mux_counters(server->mux), engine_spin(server->engine));
 }
 
 static enum server_end serve(struct server *server, struct error *error)

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "mux/mux.h"
 #include "net/address.h"
+#include "net/spin.h"
 
 struct engine;
 struct engine_route;
@@ -82,6 +83,11 @@ void engine_stop_listening(struct engine_route *route);
  * caller's, open until engine_unwatch or engine_destroy. */
 bool engine_watch(struct engine *engine, int fd, void (*ready)(void *context), void *context,
                   struct error *error) MUST_USE;
+
+/* How long each wait for events may begin awake; SPIN_AUTO: net/spin.h; 0, as it is at first: not at all. */
+void engine_set_spin(struct engine *engine, uint64_t duration_ns);
+/* What that has cost so far. */
+const struct spin *engine_spin(const struct engine *engine);
 
 /* Forgets a descriptor; before it is closed, and not from inside a `ready`. */
 void engine_unwatch(struct engine *engine, int fd);

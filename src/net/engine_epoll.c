@@ -96,6 +96,16 @@ void engine_destroy(struct engine **engine_pointer)
     *engine_pointer = NULL;
 }
 
+void engine_set_spin(struct engine *engine, uint64_t duration_ns)
+{
+    spin_init(&engine->spin, duration_ns);
+}
+
+const struct spin *engine_spin(const struct engine *engine)
+{
+    return &engine->spin;
+}
+
 uint64_t engine_now(void)
 {
     return sys_clock_ns();
@@ -258,7 +268,8 @@ static int64_t wait_ns(const struct engine *engine)
 
 static void take_turn(struct engine *engine)
 {
-    int count = sys_epoll_wait(engine->epoll_fd, engine->events, EVENTS_MAX, wait_ns(engine));
+    int count =
+        spin_wait(&engine->spin, engine->epoll_fd, engine->events, EVENTS_MAX, wait_ns(engine));
     assert(count >= 0 || errno == EINTR);
     engine->turn++;
     uint64_t now_ns = engine_now();

@@ -121,6 +121,7 @@ struct engine_route {
 struct engine {
     const struct log *log;
     int epoll_fd; /* owns */
+    struct spin spin;
     bool is_stopping;
     uint8_t turn; /* counts turns, wrapping; see struct connection */
     struct list routes;

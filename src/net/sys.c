@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
@@ -83,6 +84,11 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
         atomic_store_explicit(&pwait2_is_missing, true, memory_order_relaxed);
     }
     return epoll_wait(epoll_fd, events, capacity, timeout_ms(timeout_ns));
+}
+
+void sys_yield(void)
+{
+    (void)sched_yield(); /* cannot fail */
 }
 
 uint64_t sys_clock_ns(void)

@@ -149,6 +149,10 @@ uint64_t faulty_count(enum fault fault)
 
 /* ---- the clock ---- */
 
+void sys_yield(void)
+{
+}
+
 uint64_t sys_clock_ns(void)
 {
     faulty.now_ns += 1 + random_below(&faulty.random, 5 * NS_PER_US);

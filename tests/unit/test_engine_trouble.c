@@ -179,6 +179,10 @@ int sys_epoll_control(int epoll_fd, int operation, int fd, struct epoll_event *e
     return epoll_ctl(epoll_fd, operation, fd, event);
 }
 
+void sys_yield(void)
+{
+}
+
 uint64_t sys_clock_ns(void)
 {
     struct timespec now;

@@ -77,7 +77,9 @@ static void test_every_row_can_be_shown(void **state)
         assert_int_not_equal(option->sentence[size - 1], '.');
         assert_null(strstr(option->sentence, ". "));
         assert_true((option->value_name == NULL) == (option->type == OPTION_FLAG));
-        assert_true((option->choices[0] != NULL) == (option->type == OPTION_CHOICE));
+        bool may_have_words = option->type == OPTION_CHOICE || option->type == OPTION_DURATION;
+        assert_true(option->type != OPTION_CHOICE || option->choices[0] != NULL);
+        assert_true(may_have_words || option->choices[0] == NULL);
         assert_true(!is_number(option) || option->fallback != NULL);
         assert_true(!is_number(option) || option->minimum < option->maximum);
     }
@@ -93,6 +95,9 @@ static void test_values_are_understood(void **state)
         uint64_t value;
     } rows[] = {
         {"timeout", "60", 60 * NS_PER_S},
+        {"spin", "off", 0},
+        {"spin", "auto", CONFIG_AUTO},
+        {"spin", "50us", 50 * NS_PER_US},
         {"timeout", "1m30s", 90 * NS_PER_S},
         {"timeout", "1ms", NS_PER_MS},
         {"timeout", "365d", NS_PER_S * 3600 * 24 * 365},
@@ -149,6 +154,8 @@ static void test_wrong_values_are_refused_with_a_reason(void **state)
         {"hold", "maybe", "'maybe' is neither 'true' nor 'false'"},
         {"hold", "", "'' is neither 'true' nor 'false'"},
         {"log-format", "jsno", "unknown choice 'jsno', did you mean 'json'?"},
+        {"spin", "aut", "'aut' is neither 'off' nor 'auto' nor a duration like 50us"},
+        {"spin", "2s", "'2s' is too much, the most is 1s"},
         {"log-format", "xml", "unknown choice 'xml', there are 'text' and 'json'"},
         {"log-format", "", "unknown choice '', there are 'text' and 'json'"},
     };
