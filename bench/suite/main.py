@@ -21,6 +21,7 @@ import parts_cost
 import parts_http
 import parts_lockstep
 import parts_pipeline
+import parts_spin
 import plots
 from goals import goals_section
 from processes import STOPPING_SIGNALS, Crew, Trouble
@@ -29,8 +30,8 @@ from session import WIRES, Options, Session
 from store import Store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PARTS = {part.name: part for module in (parts_lockstep, parts_pipeline, parts_http, parts_clients, parts_cost,
-                                        parts_checks) for part in module.PARTS}
+PARTS = {part.name: part for module in (parts_lockstep, parts_spin, parts_pipeline, parts_http, parts_clients,
+                                        parts_cost, parts_checks) for part in module.PARTS}
 PACKAGES = ("gnuplot-nox", "util-linux")
 
 

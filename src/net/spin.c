@@ -8,7 +8,7 @@
  */
 #include "net/spin.h"
 
-#include <sched.h>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "net/sys.h"
@@ -17,11 +17,10 @@ enum { SCORE_MAX = 16, SCORE_SPINS = 8, SCORE_LOSS = 3 };
 
 #define AUTO_NS (50 * NS_PER_US)
 
-/* Unless the system does not say. */
+/* Of the machine: to be confined to one of them is no reason to sleep, but to yield it. */
 static bool has_processors(void)
 {
-    cpu_set_t processors;
-    return sched_getaffinity(0, sizeof processors, &processors) != 0 || CPU_COUNT(&processors) > 1;
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
 }
 
 void spin_init(struct spin *spin, uint64_t duration_ns)
