@@ -169,7 +169,8 @@ void share_break(struct mux *mux, struct exchange *leader, bool again, bool unpr
 {
     for (struct list *node = list_first(&leader->joiners); again && node != NULL;
          node = list_next(&leader->joiners, node)) {
-        LIST_ENTRY(node, struct exchange, node)->resent = !unprocessed;
+        struct exchange *joiner = LIST_ENTRY(node, struct exchange, node);
+        joiner->resent = joiner->resent || !unprocessed;
     }
     while (!again && !list_is_empty(&leader->joiners)) {
         exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node),
