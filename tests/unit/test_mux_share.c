@@ -336,6 +336,34 @@ static void test_who_takes_the_place_of_a_leader_has_been_sent_as_often(void **s
     play.refuses = false;
 }
 
+/* ---- memory ---- */
+
+/* One response becomes many: --buffer-memory holds for each of them. */
+static void test_memory_is_bounded_when_many_share_a_response(void **state)
+{
+    (void)state;
+    enum { SHARERS = 5, RESPONSE_BYTES = 3000, BLOCK_BYTES = 8192 };
+    struct mux_options options = play_options(&play_by_id);
+    options.coalesce = true;
+    options.memory_bytes_max = (size_t)2 * BLOCK_BYTES;
+    play_open(&options);
+    struct peer *clients[SHARERS];
+    for (size_t index = 0; index < SHARERS; index++) {
+        clients[index] = asking("r0001a\n");
+        clients[index]->blocked = true;
+    }
+    char response[RESPONSE_BYTES + 1] = "r0001";
+    memset(response + 5, 'A', sizeof response - 7);
+    response[RESPONSE_BYTES - 1] = '\n';
+    response[RESPONSE_BYTES] = '\0';
+    play_say(play_link(1), response);
+    size_t owed = 0;
+    for (size_t index = 0; index < SHARERS; index++) {
+        owed += clients[index]->closed ? 0 : mux_send_view(play.mux, clients[index]->id).size;
+    }
+    assert_int_equal(owed, 2 * RESPONSE_BYTES);
+}
+
 static void test_a_response_that_does_not_match_is_nobodys(void **state)
 {
     (void)state;
@@ -380,6 +408,7 @@ int main(void)
         cmocka_unit_test_teardown(test_who_takes_the_place_of_a_leader_has_been_sent_as_often,
                                   tear_down),
         cmocka_unit_test_teardown(test_a_response_that_does_not_match_is_nobodys, tear_down),
+        cmocka_unit_test_teardown(test_memory_is_bounded_when_many_share_a_response, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
