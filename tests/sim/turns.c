@@ -182,8 +182,22 @@ bool turns_somebody_must_be_alone(const struct world *world, const struct connec
     return false;
 }
 
+/* Whether some other link has more to be read than was in one turn, before it is used. */
+static bool is_another_read_first(const struct world *world, const struct connection *link)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *other = world->live[i];
+        if (other != link && other->is_link && other->was_up && !other->was_lost &&
+            (other->wants & MUX_PROBE) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have chosen another
- * link, and wait for that to be empty.) */
+ * link, and wait for that to be empty; and who may take any link may wait for one with less on it, until it
+ * is read.) */
 static uint64_t who_waits_for(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;
@@ -198,8 +212,9 @@ static uint64_t who_waits_for(const struct world *world, const struct connection
             next != NULL && next->kind == 'A' && own != link && world->options.links_max > 1;
         /* What streams, behind one whose bytes fill the backlog, may not be framed far enough. */
         bool gathers = own != NULL && dialect_streams(&world->dialect);
+        bool any = own == NULL && !is_another_read_first(world, link);
         if (next != NULL && has_a_turn(world, next) && !reserves && !gathers &&
-            (own == NULL || own == link)) {
+            (any || own == link)) {
             return serial;
         }
     }
