@@ -42,7 +42,8 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         return FRAME_INVALID;
     }
     *request = (struct request){.expects_response = kind != '!',
-                                .resendable = kind == 'G',
+                                .resendable = kind == 'G' || kind == 'S',
+                                .shareable = kind == 'S',
                                 .alone = kind == 'A',
                                 .kind = (uint8_t)kind,
                                 .id = message_id(CLIENT_SIDE, bytes),
@@ -72,7 +73,8 @@ static bool matches(const struct request *request, struct span piece)
     char kind;
     uint32_t client, sequence;
     return message_request_parse(span_from(piece, 3), &kind, &client, &sequence) &&
-           client == request->key >> 32;
+           client == request->key >> 32 &&
+           (!request->shareable || sequence == (uint32_t)request->key);
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,

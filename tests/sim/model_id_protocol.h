@@ -4,6 +4,9 @@
  * its text, behind the '>' or '<' of the target's side. They are the client's own number on its side and
  * the link's on the target's. Responses come in any order. One that names another client than its
  * request's does not match. Nothing of it closes a client but garbage.
+ *
+ * Kind 'S' is a read that may be shared (see sharing.h): it names client 0 and, for its place, a key, which
+ * its response must show.
  */
 #ifndef SIM_MODEL_ID_PROTOCOL_H
 #define SIM_MODEL_ID_PROTOCOL_H

@@ -215,6 +215,41 @@ static void draw_links(struct mux_options *options, struct choice *choice)
         choose(choice, 4) == 0 ? options->gap_ns + PICK(choice, times_ns) : 0;
 }
 
+/* Many ask at once, few links have room, and in a run with faults links end more often than they answer
+ * wrong. */
+static void draw_crowd(struct swarm *swarm, struct mux_options *options, struct choice *choice)
+{
+    swarm->clients.count = (uint32_t)choose_between(choice, 5, 10);
+    swarm->clients.requests_max = 12;
+    swarm->clients.think_max_ns = 0;
+    options->links_max = (uint32_t)choose_between(choice, 1, 2);
+    options->in_flight_max = options->gap_ns > 0 ? 1 : (uint32_t)choose_between(choice, 1, 3);
+    if (swarm->is_calm) {
+        return;
+    }
+    swarm->target.think_max_ns = NS_PER_MS;
+    swarm->target.garbage_percent = swarm->target.oversize_percent = 0;
+    swarm->target.wrong_id_percent = swarm->target.stray_percent = 0;
+    swarm->target.resets_percent = some(choice, 30);
+    swarm->target.closes_percent = some(choice, 30);
+    swarm->target.silent_percent = some(choice, 15);
+    swarm->clients.vanishes_percent = some(choice, 60);
+}
+
+/* Reads that may be shared, and mostly are. */
+static void draw_sharing(struct swarm *swarm, struct mux_options *options, struct choice *choice)
+{
+    if (choose(choice, 4) == 0) {
+        return;
+    }
+    options->coalesce = choose(choice, 5) > 0;
+    swarm->clients.reads_percent = choose(choice, 2) == 0 ? 90 : 60;
+    swarm->clients.keys_count = (uint32_t)choose_between(choice, 1, KEYS_MAX);
+    if (choose(choice, 2) == 0) {
+        draw_crowd(swarm, options, choice);
+    }
+}
+
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)
 {
     memset(swarm, 0, sizeof *swarm);
@@ -234,4 +269,7 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
         draw_disasters(swarm, choice);
     }
     draw_links(options, choice);
+    if (options->protocol == &model_id_protocol) {
+        draw_sharing(swarm, options, choice);
+    }
 }

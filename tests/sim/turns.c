@@ -7,6 +7,7 @@
 #include "client_state.h"
 #include "memory.h"
 #include "pipelines.h"
+#include "sharing.h"
 #include "world.h"
 
 /* ---- who waits ---- */
@@ -60,7 +61,9 @@ static bool has_a_turn(const struct world *world, const struct seen_exchange *ne
     bool may_have_failed = waited_ns >= options->wait_timeout_ns ||
                            waited_ns >= options->queue_timeout_ns || world->draining ||
                            memory_failed() > 0;
+    bool waits_for_a_read = !sharing_is_read(next->kind) && sharing_is_joined(world, next->client);
     return is_ready(world, next) && !client->closed && !client->connection->owed &&
+           !waits_for_a_read &&
            (next == &world->witness.exchanges[client->head] || !may_have_failed);
 }
 
