@@ -330,7 +330,8 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
     world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
-                  (reason == REASON_RESPONSE_TIMEOUT && watch->sending != NULL) ||
+                  (reason == REASON_RESPONSE_TIMEOUT &&
+                   (watch->sending != NULL || watch->retired >= SPENT_IDS)) ||
                   (watch->sending != NULL &&
                    (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {

@@ -28,6 +28,7 @@ enum {
     WATCH_AWAITED_MAX = 64,
     TRUST_ANSWERS = 2, /* after which a wary link is trusted */
     TIMEOUTS_MAX = 3,  /* in a row */
+    SPENT_IDS = 32,    /* of 64 places, so many are retired before the link is replaced */
     SIM_ORPHAN_BYTES_MAX =
         256 * 1024, /* of a response that is swallowed for a client that has gone */
 };

@@ -101,15 +101,13 @@ static void describe(enum direction direction, struct span message, char *text, 
     model_protocol.describe(direction, message, text, capacity);
 }
 
-const struct protocol model_id_protocol = {
-    .name = "model-id",
-    .sentence = "protocol model with identifiers, for the simulator",
-    .matching = MATCH_BY_ID,
-    .id_max = 255,
-    .frame_request = frame_request,
-    .frame_response = frame_response,
-    .matches = matches,
-    .edit = edit,
-    .error_reply = error_reply,
-    .describe = describe,
-};
+#define MODEL_ID(most)                                                                             \
+    {                                                                                              \
+        .name = "model-id", .sentence = "protocol model with identifiers, for the simulator",      \
+        .matching = MATCH_BY_ID, .id_max = (most), .frame_request = frame_request,                 \
+        .frame_response = frame_response, .matches = matches, .edit = edit,                        \
+        .error_reply = error_reply, .describe = describe,                                          \
+    }
+
+const struct protocol model_id_protocol = MODEL_ID(255);
+const struct protocol model_id_few_protocol = MODEL_ID(63);

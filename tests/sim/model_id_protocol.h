@@ -13,6 +13,7 @@
 
 #include "protocol/protocol.h"
 
-extern const struct protocol model_id_protocol;
+/* Both have the same name, and differ in how many identifiers a link has: 256, or the fewest that it may. */
+extern const struct protocol model_id_protocol, model_id_few_protocol;
 
 #endif
