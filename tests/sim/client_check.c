@@ -209,11 +209,6 @@ struct ledger_entry *sim_client_request_seen(struct world *world, struct client 
     return entry;
 }
 
-void sim_client_request_taken(struct world *world, struct client *client)
-{
-    client->taken_at = world->now_ns;
-}
-
 /* ---- troubles and their causes ---- */
 
 static const struct sending *last_sending(const struct ledger_entry *entry)
@@ -262,8 +257,9 @@ static bool has_stalled(const struct world *world, const struct client *client,
         return false;
     }
     uint64_t timeout_ns = world->options.write_timeout_ns;
-    return world->witness.exchanges[entry->exchange].phase == PHASE_TAKEN
-               ? world->now_ns - client->taken_at >= timeout_ns &&
+    const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
+    return exchange->phase == PHASE_TAKEN
+               ? world->now_ns - exchange->taken_at >= timeout_ns &&
                      brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES
                : world->now_ns - client->last_read_at >= world->options.client_timeout_ns;
 }

@@ -89,6 +89,7 @@ static void read_some(struct world *world, struct connection *connection)
     mux_received(world->mux, connection->id, size);
     memory_core_ends();
     check_core(world);
+    world->readings++;
     forget_wishes(world, connection);
 }
 

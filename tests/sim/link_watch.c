@@ -328,6 +328,7 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
     if (!world->modelled) {
         return;
     }
+    watch->lost_in = world->readings;
     check_link_is_given_up_for_a_reason(world, link, reason);
     world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT &&

@@ -121,7 +121,7 @@ void check_link_has_room(const struct world *world, const struct connection *lin
 
 /* ---- sending again ---- */
 
-/* Without memory the core may have lost what had come of a response before it could look at it. */
+/* What came of a response in the reading that gave up its link, the core may not have looked at. */
 void check_no_second_copy(const struct world *world, const struct ledger_entry *entry)
 {
     (void)world;
@@ -130,7 +130,8 @@ void check_no_second_copy(const struct world *world, const struct ledger_entry *
         const struct sending *before = &entry->sendings[i];
         counted += !before->unprocessed;
         if (!sharing_is_read(entry->kind) || before->link->watch.answered == 0 || counted > 1 ||
-            (before->response_upto > before->response_from && memory_failed() == 0)) {
+            (before->response_upto > before->response_from &&
+             before->responding_in < before->link->watch.lost_in)) {
             sim_fail("never a second copy of a request that may have had an effect",
                      "request %c%u.%u was sent %u times before; its link %llu had%s answered, %llu "
                      "response bytes had come",

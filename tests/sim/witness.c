@@ -195,12 +195,9 @@ static void on_taken(struct world *world, const struct mux_event *event)
     link->taken_at = world->now_ns;
     exchange->link = link;
     exchange->taken_as = ++world->witness.taken_count;
+    exchange->taken_at = world->now_ns;
     check_link_is_young(world, link);
     turns_taken(world, event->client, exchange);
-    const struct seen_client *client = seen_client(&world->witness, event->client);
-    if (client != NULL && world->modelled) {
-        sim_client_request_taken(world, client->connection->client);
-    }
 }
 
 static void on_resent(struct world *world, const struct mux_event *event)

@@ -32,12 +32,13 @@ struct seen_exchange {
     struct connection *link;    /* borrows; that it is on or, if it has ended, was on then */
     struct ledger_entry *entry; /* borrows; NULL: not known */
     uint64_t taken_as;          /* counts what links have taken */
-    char kind;                  /* of the request, in protocol `model`; 0: not known */
-    uint32_t id;                /* on the link */
-    uint64_t leader;            /* of what has joined it, or had when it ended; 0: none */
-    uint32_t served;            /* joined requests that got its response */
-    uint64_t effects_ended;     /* when it took its link */
-    uint32_t newest_effect;     /* when it was asked */
+    uint64_t taken_at;
+    char kind;              /* of the request, in protocol `model`; 0: not known */
+    uint32_t id;            /* on the link */
+    uint64_t leader;        /* of what has joined it, or had when it ended; 0: none */
+    uint32_t served;        /* joined requests that got its response */
+    uint64_t effects_ended; /* when it took its link */
+    uint32_t newest_effect; /* when it was asked */
 };
 
 struct seen_client {

@@ -75,7 +75,7 @@ struct world {
     struct sharing sharing;
     struct client *clients[WORLD_CLIENTS_MAX]; /* owns each */
     uint32_t clients_count;
-    uint64_t readings; /* of the engine, counted from 1 */
+    uint64_t readings; /* counts what the engine reads: odd while the core takes it in */
     bool modelled;     /* clients and target are models, and the ledger is kept */
     bool healed;       /* faults have stopped */
     bool
