@@ -246,7 +246,8 @@ static bool take_next(struct world *world, struct connection *link)
     return true;
 }
 
-/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client, or its key. */
+/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client, or its
+ * key. */
 static uint32_t find_by_id(const struct connection *link, const struct reader *reader)
 {
     const struct link_watch *watch = &link->watch;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests that share a response; see sharing.h. */
+/*
+ * Requests that share a response: the core's story of who joined whom. See sharing.h, and sharing_answers.c
+ * for what clients get.
+ */
 #include "sharing.h"
 
 #include <assert.h>
@@ -33,8 +36,7 @@ static uint64_t serial_of(const struct world *world, const struct seen_exchange 
     return (uint64_t)(exchange - world->witness.exchanges);
 }
 
-/* The key of a read, from its text or that of its response; 0: it names a client. */
-static uint32_t key_of(struct span text)
+uint32_t sharing_key(struct span text)
 {
     char kind;
     uint32_t client, key;
@@ -43,7 +45,7 @@ static uint32_t key_of(struct span text)
 
 static uint32_t entry_key(const struct ledger_entry *entry)
 {
-    return key_of(span_of(entry->text, entry->text_size));
+    return sharing_key(span_of(entry->text, entry->text_size));
 }
 
 static struct sending *sending_on(struct ledger_entry *entry, const struct connection *link)
@@ -77,7 +79,7 @@ uint32_t sharing_heard(struct world *world, const struct connection *link, uint3
     uint32_t client, sequence;
     bool is_ours = message_request_parse(text, &kind, &client, &sequence);
     assert(is_ours);
-    *add_hearing(sharing) = (struct hearing){.link = link, .id = id, .key = key_of(text)};
+    *add_hearing(sharing) = (struct hearing){.link = link, .id = id, .key = sharing_key(text)};
     sharing->reads_heard += sharing_is_shareable(kind);
     struct ledger_entry *entry = world_entry(world, client, sequence); /* of a read: none */
     struct sending *sending = entry == NULL ? NULL : sending_on(entry, link);
@@ -85,21 +87,6 @@ uint32_t sharing_heard(struct world *world, const struct connection *link, uint3
         sending->heard_as = sharing->hearings_count;
     }
     return sharing->hearings_count;
-}
-
-/* What was heard under the number that a response shows; NULL: nothing that has to do with its link's truth
- * can be told, since the target does not stick to it there. */
-static struct hearing *truth_of(const struct sharing *sharing, const struct ledger_entry *entry,
-                                uint32_t number)
-{
-    struct hearing *hearing =
-        number == 0 || number > sharing->hearings_count ? NULL : &sharing->hearings[number - 1];
-    if (hearing == NULL || hearing->key != entry_key(entry)) {
-        sim_fail("a response shows which reading it is",
-                 "that to request %u.%u shows number %u, which no such read has", entry->client,
-                 entry->sequence, number);
-    }
-    return target_link_has_lied(hearing->link->target) ? NULL : hearing;
 }
 
 /* ---- who shares ---- */
@@ -348,116 +335,5 @@ void check_joiners_end_in_time(const struct world *world)
                      (unsigned long long)((world->now_ns - exchange->since) / NS_PER_MS),
                      (unsigned long long)(longest / NS_PER_MS));
         }
-    }
-}
-
-/* ---- what a client gets ---- */
-
-/* Whether the sending that the target answered was made for this request. */
-static bool is_its_sending(const struct world *world, const struct ledger_entry *entry,
-                           const struct hearing *hearing)
-{
-    const struct ledger_entry *leader = sharing_leader(world, entry);
-    for (uint32_t i = 0; i < leader->sendings_count; i++) {
-        const struct sending *sending = &leader->sendings[i];
-        if (sending->link == hearing->link && sending->id == hearing->id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void sharing_answered(struct world *world, struct ledger_entry *entry, struct span text)
-{
-    struct sharing *sharing = &world->sharing;
-    const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
-    uint32_t number = message_number(text);
-    struct hearing *hearing = truth_of(sharing, entry, number);
-    if (hearing == NULL) {
-        return;
-    }
-    entry->shown = number;
-    if (number <= exchange->newest_effect) {
-        sim_fail("nobody reads what was true before an effect that had ended",
-                 "request %u.%u gets reading %u, and asked when %u had had its effect",
-                 entry->client, entry->sequence, number, exchange->newest_effect);
-    }
-    hearing->answered += exchange->leader == 0;
-    if (!is_its_sending(world, entry, hearing) || hearing->answered > 1) {
-        sim_fail("a response goes to its request and to those who joined it, and to nobody else",
-                 "request %u.%u gets reading %u, which was made for another", entry->client,
-                 entry->sequence, number);
-    }
-}
-
-/* ---- at the end ---- */
-
-/* When the target had the request that was answered; 0: it is not known. */
-static uint32_t effect_at(const struct ledger_entry *entry)
-{
-    const struct sending *last =
-        entry->sendings_count == 0 ? NULL : &entry->sendings[entry->sendings_count - 1];
-    bool is_known = entry->outcome == OUTCOME_ANSWERED && !sharing_is_read(entry->kind) &&
-                    last != NULL && !target_link_has_lied(last->link->target);
-    return is_known ? last->heard_as : 0;
-}
-
-static void check_order(const struct world *world, const struct ledger_entry *read,
-                        const struct ledger_entry *effect)
-{
-    bool is_joiner = world->witness.exchanges[read->exchange].leader != 0;
-    uint32_t at = effect_at(effect);
-    bool is_late =
-        read->sequence > effect->sequence ? read->shown < at : is_joiner && read->shown > at;
-    if (at != 0 && is_late) {
-        sim_fail("a client's reads and effects are in its order",
-                 "request %u.%u was read at %u, and %u.%u had its effect at %u", read->client,
-                 read->sequence, read->shown, effect->client, effect->sequence, at);
-    }
-}
-
-/* What a client has read alone may have been read twice, the second time behind a later request of it. */
-void check_reads_and_effects_are_in_order(const struct world *world)
-{
-    for (uint32_t i = 0; world->sharing.reads > 0 && i < world->clients_count; i++) {
-        const struct client *client = world->clients[i];
-        for (uint32_t j = 0; j < client->entries_count; j++) {
-            for (uint32_t k = 0; client->entries[j]->shown != 0 && k < client->entries_count; k++) {
-                check_order(world, client->entries[j], client->entries[k]);
-            }
-        }
-    }
-}
-
-/* Every read that was answered has a sending of its own that was, or has joined one. Without faults every
- * one was heard by the target or has joined. */
-void check_reads_add_up(const struct world *world)
-{
-    const struct sharing *sharing = &world->sharing;
-    uint64_t sent = 0, alone = 0, shared = 0, answered = 0;
-    for (uint64_t i = 1; sharing->reads > 0 && i <= world->witness.exchanges_count; i++) {
-        const struct seen_exchange *exchange = &world->witness.exchanges[i];
-        if (exchange->entry == NULL || !sharing_is_shareable(exchange->kind)) {
-            continue;
-        }
-        const struct ledger_entry *entry = exchange->entry;
-        bool has_response =
-            entry->sendings_count > 0 && entry->sendings[entry->sendings_count - 1].response_whole;
-        sent += entry->sendings_count;
-        answered += exchange->reason == REASON_NONE;
-        alone += exchange->reason == REASON_NONE && exchange->leader == 0 && has_response;
-        shared += exchange->reason == REASON_NONE && exchange->leader != 0;
-    }
-    bool is_even = alone + shared == answered && sharing->reads_heard <= sent;
-    bool is_calm_even =
-        !world->swarm.is_calm || sharing->reads == sharing->reads_heard + sharing->joined;
-    if ((!is_even && memory_failed() == 0) || !is_calm_even) {
-        sim_fail("sendings and those who joined account for all reads",
-                 "%llu reads, %llu sent, %llu heard, %llu joined; %llu answered, %llu alone, "
-                 "%llu shared",
-                 (unsigned long long)sharing->reads, (unsigned long long)sent,
-                 (unsigned long long)sharing->reads_heard, (unsigned long long)sharing->joined,
-                 (unsigned long long)answered, (unsigned long long)alone,
-                 (unsigned long long)shared);
     }
 }

@@ -59,6 +59,8 @@ void sharing_deinit(struct sharing *sharing);
 /* Whether a request of that kind has no effect; whether it may be shared. */
 bool sharing_is_read(char kind);
 bool sharing_is_shareable(char kind);
+/* The key of a read, from its text or that of its response; 0: it names a client. */
+uint32_t sharing_key(struct span text);
 
 /* The target has heard a request. Its number. */
 uint32_t sharing_heard(struct world *world, const struct connection *link, uint32_t id,
