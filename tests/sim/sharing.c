@@ -321,8 +321,10 @@ void sharing_ended(struct world *world, struct seen_exchange *exchange)
 void check_joiners_end_in_time(const struct world *world)
 {
     const struct witness *witness = &world->witness;
+    /* Its leader may stand unsent behind others on its link, each of which has its time. */
     uint64_t longest =
-        time_after(world->options.wait_timeout_ns, world->options.response_timeout_ns);
+        time_after(world->options.wait_timeout_ns,
+                   world->options.response_timeout_ns * (world->options.in_flight_max + 1));
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     for (uint64_t i = witness->oldest_open;
          world->sharing.joined_now > 0 && i <= witness->exchanges_count; i++) {
