@@ -173,15 +173,17 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
                  (unprocessed || !exchange->resent);
     if (reason == REASON_SHUTDOWN) {
         exchange_fail(mux, exchange, REASON_SHUTDOWN);
-    } else if (exchange->client != NULL && unsent) {
+        return;
+    }
+    if (!unsent) {
+        share_break(mux, exchange, again, unprocessed);
+    }
+    if (exchange->client != NULL && unsent) {
         exchange_return(mux, exchange);
     } else if (exchange->client != NULL && again) {
         exchange->resent = exchange->resent || !unprocessed;
         exchange_return(mux, exchange);
     } else {
-        if (!unsent) {
-            share_break(mux, exchange, again, unprocessed);
-        }
         exchange_fail(mux, exchange, REASON_LINK_BROKEN);
     }
 }

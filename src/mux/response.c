@@ -137,6 +137,18 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
     return true;
 }
 
+/* The same, and --buffer-memory holds. */
+static bool take_within_memory(struct mux *mux, struct link *link, struct exchange *exchange,
+                               const struct frame *frame, struct span piece)
+{
+    struct client *client = exchange->client;
+    bool takes_more = take_piece(mux, link, exchange, frame, piece);
+    if (client != NULL) {
+        memory_enforce(mux, client);
+    }
+    return takes_more && link->state == LINK_UP;
+}
+
 void response_ended(struct mux *mux, struct link *link)
 {
     struct exchange *exchange = exchange_first(&link->exchanges);
@@ -217,7 +229,7 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
             count_stray(mux, link, piece);
             return frame.size;
         }
-        return take_piece(mux, link, exchange, &frame, piece) ? frame.size : 0;
+        return take_within_memory(mux, link, exchange, &frame, piece) ? frame.size : 0;
     case FRAME_PARTIAL:
         if (is_orphan_too_large(link, exchange, bytes.size, &frame)) {
             link_replace(mux, link, REASON_ORPHAN);
@@ -242,7 +254,8 @@ static bool take_identified(struct mux *mux, struct link *link, const struct fra
         count_stray(mux, link, piece);
         return true;
     }
-    return begin_response(mux, link, exchange) && take_piece(mux, link, exchange, frame, piece);
+    return begin_response(mux, link, exchange) &&
+           take_within_memory(mux, link, exchange, frame, piece);
 }
 
 /* As take_next, where responses are found by identifier. */
@@ -293,8 +306,6 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     if (!link_is_usable(link)) {
         return;
     }
-    const struct exchange *oldest = exchange_first(&link->exchanges);
-    struct client *client = oldest == NULL ? NULL : oldest->client;
     if (buf_is_empty(&link->in)) {
         size_t taken = take_responses(mux, link, bytes);
         if (link_is_usable(link) &&
@@ -312,9 +323,6 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     struct exchange *only = link->exchanges_count == 1 ? exchange_first(&link->exchanges) : NULL;
     if (mux->by_id && awaits(only) && !buf_is_empty(&link->in)) {
         (void)begin_response(mux, link, only); /* what has come of a message can be no other's */
-    }
-    if (client != NULL) {
-        memory_enforce(mux, client);
     }
     link_touch(mux, link);
 }

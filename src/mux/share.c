@@ -146,6 +146,7 @@ static void answer(struct mux *mux, const struct link *link, struct exchange *ex
     mux->counters.responses++;
     exchange_finish(mux, exchange, REASON_NONE);
     client_settle(mux, client);
+    memory_enforce(mux, client);
 }
 
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
@@ -169,7 +170,8 @@ void share_break(struct mux *mux, struct exchange *leader, bool again, bool unpr
 {
     for (struct list *node = list_first(&leader->joiners); again && node != NULL;
          node = list_next(&leader->joiners, node)) {
-        LIST_ENTRY(node, struct exchange, node)->resent = !unprocessed;
+        struct exchange *joiner = LIST_ENTRY(node, struct exchange, node);
+        joiner->resent = joiner->resent || !unprocessed;
     }
     while (!again && !list_is_empty(&leader->joiners)) {
         exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node),

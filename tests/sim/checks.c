@@ -169,6 +169,21 @@ static void check_owed(const struct world *world, const struct connection *clien
     }
 }
 
+/* Whether the response to an earlier request has ended the connection, so that the response to this one goes
+ * to nobody, though its client has still to take what came before. */
+static bool is_left_over(const struct client *client, const struct ledger_entry *entry)
+{
+    for (uint32_t i = 0; i + 1 < entry->sequence; i++) {
+        const struct ledger_entry *before = client->entries[i];
+        const struct sending *sending =
+            before->sendings_count == 0 ? NULL : &before->sendings[before->sendings_count - 1];
+        if (sending != NULL && sending->response_whole && sending->closes_client) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void check_nobody_is_read_for_a_slow_client(const struct world *world,
                                             const struct connection *connection, unsigned wants)
 {
@@ -185,10 +200,10 @@ void check_nobody_is_read_for_a_slow_client(const struct world *world,
         return; /* what comes next may be anyone's */
     }
     const struct ledger_entry *oldest = watch->awaited_count == 0 ? NULL : watch->awaited[0];
-    const struct connection *client =
-        oldest == NULL ? NULL : world->clients[oldest->client - 1]->connection;
-    if (client != NULL && client->stage == STAGE_OPEN) {
-        check_owed(world, client, connection);
+    const struct client *client = oldest == NULL ? NULL : world->clients[oldest->client - 1];
+    if (client != NULL && client->connection->stage == STAGE_OPEN &&
+        !is_left_over(client, oldest)) {
+        check_owed(world, client->connection, connection);
     }
 }
 

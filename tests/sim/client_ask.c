@@ -7,14 +7,27 @@
 #include <string.h>
 
 #include "client_state.h"
+#include "sharing.h"
 #include "world.h"
 
 enum { AWAITS_INTERIM_NS = 20 * NS_PER_MS };
+
+/* Of reads that may be shared. The first two fall together in the core's table. */
+static const uint32_t keys[KEYS_MAX] = {1, 988, 2};
 
 /* In a calm run nothing is asked behind a response that may end the connection: a body that comes while it
  * lingers is more than is discarded. */
 static char draw_kind(struct world *world, const struct client *client)
 {
+    const struct client_habits *habits = &world->swarm.clients;
+    if (habits->script != NULL) {
+        size_t index =
+            (client->number - 1) * (size_t)client->requests_count + client->entries_count;
+        return habits->script[index % strlen(habits->script)];
+    }
+    if (!world->healed && choose_percent(world->choice, habits->reads_percent)) {
+        return 'S';
+    }
     if (world->dialect.protocol->edit == NULL || world->healed ||
         !choose_percent(world->choice, world->swarm.clients.kinds_percent)) {
         return 'N';
@@ -83,14 +96,21 @@ static struct ledger_entry *compose(struct world *world, struct client *client, 
     assert(bytes != NULL);
     assert(wire != NULL);
     struct span said = {.data = text};
-    said.size =
-        message_request_text(kind, client->number, client->entries_count + 1, letters, body, text);
+    uint32_t sequence = client->entries_count + 1;
+    if (sharing_is_shareable(kind)) {
+        uint32_t key = keys[choose(world->choice, world->swarm.clients.keys_count)];
+        said.size = message_request_text(kind, 0, key, key % 7, 0, text);
+    } else {
+        said.size = message_request_text(kind, client->number, sequence, letters, body, text);
+    }
     size_t size = message_write(&world->dialect, CLIENT_SIDE, REQUEST, said, bytes);
     struct ledger_entry *entry = add_entry(client, kind, said, size, is_request);
     entry->wire = wire;
     entry->wire_size = message_write(&world->dialect, TARGET_SIDE, REQUEST, said, wire);
     if (dialect_has_ids(&world->dialect)) {
-        message_set_id(wire + 1, message_client_id(said)); /* until a link gives it its own */
+        entry->own_id = message_client_id(client->number, sequence);
+        message_set_id(bytes, entry->own_id);
+        message_set_id(wire + 1, entry->own_id); /* until a link gives it its own */
     }
     put_out(client, span_of(bytes, size));
     free(text);

@@ -14,6 +14,7 @@
 #include "client_model.h"
 #include "client_state.h"
 #include "memory.h"
+#include "sharing.h"
 #include "world.h"
 
 uint32_t sim_client_poison(const struct client *client)
@@ -63,7 +64,7 @@ static void check_backlog(const struct world *world, const struct client *client
         const struct ledger_entry *entry = client->entries[i];
         const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
         /* One that has waited its longest may have failed already, and wait for its place in the order. */
-        if (exchange->phase == PHASE_WAITING &&
+        if ((exchange->phase == PHASE_WAITING || exchange->phase == PHASE_JOINED) &&
             !(entry->is_ready && has_waited(world, entry, least_wait_ns(world)))) {
             size_t size = bytes_read(entry, client->read_upto);
             queued += size < entry->sound_size ? size : entry->sound_size;
@@ -159,8 +160,10 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
     note_reading(client, world->now_ns, upto);
     for (uint32_t i = 0; i < client->entries_count; i++) {
         struct ledger_entry *entry = client->entries[i];
-        entry->read_whole =
-            entry->read_whole || (entry->stream_upto <= upto && entry->flaw == FLAW_NONE);
+        if (!entry->read_whole && entry->stream_upto <= upto && entry->flaw == FLAW_NONE) {
+            entry->read_whole = true;
+            entry->read_in = world->readings;
+        }
         if (!entry->is_ready && is_ready(world, entry, upto)) {
             entry->is_ready = true;
             entry->ready_at = world->now_ns;
@@ -206,11 +209,6 @@ struct ledger_entry *sim_client_request_seen(struct world *world, struct client 
     return entry;
 }
 
-void sim_client_request_taken(struct world *world, struct client *client)
-{
-    client->taken_at = world->now_ns;
-}
-
 /* ---- troubles and their causes ---- */
 
 static const struct sending *last_sending(const struct ledger_entry *entry)
@@ -221,7 +219,7 @@ static const struct sending *last_sending(const struct ledger_entry *entry)
 /* Whether a request's link really broke, or was given up for a reason that is the target's. */
 static bool is_broken(const struct world *world, const struct ledger_entry *entry)
 {
-    const struct sending *sending = last_sending(entry);
+    const struct sending *sending = last_sending(sharing_leader(world, entry));
     if (sending == NULL) {
         return has_waited(world, entry, world->options.wait_timeout_ns);
     }
@@ -232,8 +230,8 @@ static bool is_broken(const struct world *world, const struct ledger_entry *entr
 /* For a body that streams, in either direction, the longest silence counts. */
 static bool timed_out(const struct world *world, const struct ledger_entry *entry)
 {
-    const struct sending *sending = last_sending(entry);
-    if (sending == NULL) {
+    const struct sending *sending = last_sending(sharing_leader(world, entry));
+    if (sending == NULL || !has_waited(world, entry, world->options.response_timeout_ns)) {
         return false;
     }
     uint64_t from = sending->first_byte_at;
@@ -259,8 +257,9 @@ static bool has_stalled(const struct world *world, const struct client *client,
         return false;
     }
     uint64_t timeout_ns = world->options.write_timeout_ns;
-    return world->witness.exchanges[entry->exchange].phase == PHASE_TAKEN
-               ? world->now_ns - client->taken_at >= timeout_ns &&
+    const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
+    return exchange->phase == PHASE_TAKEN
+               ? world->now_ns - exchange->taken_at >= timeout_ns &&
                      brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES
                : world->now_ns - client->last_read_at >= world->options.client_timeout_ns;
 }

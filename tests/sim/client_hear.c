@@ -15,6 +15,7 @@
 #include "client_model.h"
 #include "client_state.h"
 #include "model_protocol.h"
+#include "sharing.h"
 #include "target_model.h"
 #include "world.h"
 
@@ -65,14 +66,19 @@ static uint32_t head_of(const struct client *client)
 
 /* Computes the right response once, since those that stream are compared piece by piece. */
 static struct span right_response(const struct world *world, struct client *client,
-                                  const struct ledger_entry *entry, char kind)
+                                  const struct ledger_entry *entry, struct span text)
 {
+    char kind = (char)text.data[0];
     if (client->right_of != entry->sequence || (char)client->right[0] != kind) {
         client->right = realloc(client->right, message_response_room(&world->dialect));
         assert(client->right != NULL);
         client->right_of = entry->sequence;
         client->right_size = message_response_text(
             &world->dialect, kind, span_of(entry->text, entry->text_size), client->right);
+    }
+    if (sharing_is_shareable(entry->kind)) { /* see sharing_answered for the number */
+        message_set_number(span_of(client->right, client->right_size), client->right,
+                           message_number(text));
     }
     return span_of(client->right, client->right_size);
 }
@@ -89,7 +95,7 @@ static bool is_right(const struct world *world, struct client *client,
 {
     char kind = (char)text.data[0];
     return (kind == 'R' || kind == 'Z' || kind == 'I') &&
-           is_part_of(right_response(world, client, entry, kind), text, is_whole);
+           is_part_of(right_response(world, client, entry, text), text, is_whole);
 }
 
 /* Whether the target, which does not always tell the truth or to the end, put just these bytes where the
@@ -120,8 +126,9 @@ static bool is_what_the_target_said(const struct world *world, const struct send
 static bool was_said(const struct world *world, const struct ledger_entry *entry, struct span text,
                      bool is_whole)
 {
-    for (uint32_t i = 0; i < entry->sendings_count; i++) {
-        if (is_what_the_target_said(world, &entry->sendings[i], text, is_whole)) {
+    const struct ledger_entry *leader = sharing_leader(world, entry);
+    for (uint32_t i = 0; i < leader->sendings_count; i++) {
+        if (is_what_the_target_said(world, &leader->sendings[i], text, is_whole)) {
             return true;
         }
     }
@@ -134,7 +141,7 @@ static uint32_t index_of_id(const struct client *client, uint32_t id)
     for (uint32_t i = client->settled; i < client->entries_count; i++) {
         const struct ledger_entry *entry = client->entries[i];
         if (entry->is_request && entry->outcome == OUTCOME_NONE && entry_expects_response(entry) &&
-            message_client_id(span_of(entry->text, entry->text_size)) == id) {
+            entry->own_id == id) {
             return i;
         }
     }
@@ -177,13 +184,18 @@ static void take_response(struct world *world, struct client *client)
         entry->interim_seen = true;
         return;
     }
+    if (sharing_is_shareable(entry->kind) && text.size > 0 &&
+        is_right(world, client, entry, text, true)) {
+        sharing_answered(world, entry, text);
+    }
     client->answers++;
     settle_upto(world, client, entry->sequence - 1, OUTCOME_ANSWERED);
 }
 
 /* ---- error replies ---- */
 
-/* The index of the entry that an error reply speaks of; entries_count: none of ours. */
+/* The index of the entry that an error reply speaks of; entries_count: none of ours. That to a read that may
+ * be shared names no client, but has its identifier. */
 static uint32_t error_subject(const struct client *client, struct span tag)
 {
     char line[40];
@@ -191,8 +203,11 @@ static uint32_t error_subject(const struct client *client, struct span tag)
     size_t size = tag.size < sizeof line - 1 ? tag.size : sizeof line - 1;
     memcpy(line, tag.data, size);
     line[size] = '\0';
-    if (sscanf(line, "%u.%u", &number, &sequence) != 2 || number != client->number ||
-        sequence == 0 || sequence > client->entries_count) {
+    bool is_told = sscanf(line, "%u.%u", &number, &sequence) == 2;
+    if (is_told && number == 0) {
+        return index_of_id(client, client->reader.id);
+    }
+    if (!is_told || number != client->number || sequence == 0 || sequence > client->entries_count) {
         return client->entries_count;
     }
     return sequence - 1;

@@ -49,9 +49,6 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
 struct ledger_entry *sim_client_request_seen(struct world *world, struct client *client,
                                              uint64_t exchange, struct span bytes);
 
-/* A request of it has taken a link. */
-void sim_client_request_taken(struct world *world, struct client *client);
-
 /* The core has told that an exchange of it ended although part of the response was delivered. */
 void sim_client_cut_off(struct world *world, struct client *client, uint64_t exchange,
                         enum mux_reason reason);

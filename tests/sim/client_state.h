@@ -79,8 +79,7 @@ struct client {
     uint64_t read_upto;      /* stream offset */
     struct read_mark *marks; /* owns: where reading stood, and when */
     size_t marks_count, marks_room;
-    uint64_t taken_at; /* its last request to take a link did so */
-    bool is_cut_off;   /* part of a response is all it gets, for this reason */
+    bool is_cut_off; /* part of a response is all it gets, for this reason */
     enum mux_reason cut_off_reason;
     uint32_t clients_at_start; /* others connected when it came */
 };

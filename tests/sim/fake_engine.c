@@ -36,9 +36,9 @@ static void obey(struct world *world, struct connection *connection)
         fake_io_begin_connecting(world, connection);
     }
     if ((wants & MUX_PROBE) != 0) {
-        fake_io_probe(world, connection);
-    }
-    if ((wants & MUX_READ) != 0 && connection->readable) {
+        fake_io_probe(world,
+                      connection); /* which reads on, and goes on with it where it left off */
+    } else if ((wants & MUX_READ) != 0 && connection->readable) {
         fake_io_read_on(world, connection, MUX_READ);
     }
     if ((wants & MUX_WRITE) != 0 && !connection->down.blocked) {

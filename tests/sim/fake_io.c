@@ -60,6 +60,7 @@ void fake_io_tell_failure(struct world *world, struct connection *connection,
 static void read_some(struct world *world, struct connection *connection)
 {
     struct span bytes = pipe_view(&connection->up);
+    world->readings++;
     check_nobody_is_read_for_a_slow_client(world, connection,
                                            mux_wants(world->mux, connection->id));
     memory_core_begins();
@@ -88,6 +89,7 @@ static void read_some(struct world *world, struct connection *connection)
     mux_received(world->mux, connection->id, size);
     memory_core_ends();
     check_core(world);
+    world->readings++;
     forget_wishes(world, connection);
 }
 

@@ -32,13 +32,15 @@ struct sending {
     struct connection *link;
     uint32_t id; /* on the link, where there are such */
     uint64_t first_byte_at;
-    size_t sent;        /* bytes of it that were handed over */
-    bool streams;       /* it took the link before it was whole */
-    bool whole;         /* all of them */
-    bool responding;    /* a byte of the response has come */
+    size_t sent;     /* bytes of it that were handed over */
+    bool streams;    /* it took the link before it was whole */
+    bool whole;      /* all of them */
+    bool responding; /* a byte of the response has come, in reading number responding_in */
+    uint64_t responding_in;
     bool answering;     /* the head of the final response has come */
     bool early;         /* ... before all of the request was handed over */
     bool closes_client; /* its end is told by closing the client's connection */
+    uint32_t heard_as;  /* the target's count of what it heard, where there are identifiers */
     bool orphaned;      /* its client has gone, when reading had come to orphan_from */
     uint64_t orphan_from;
     uint64_t response_from; /* stream offsets in link->up, interim responses included */
@@ -50,6 +52,7 @@ struct sending {
 
 struct ledger_entry {
     uint32_t client, sequence;
+    uint32_t own_id; /* its client's identifier for it, where there are such */
     char kind;
     uint8_t *text; /* owns; `text_size` bytes */
     size_t text_size;
@@ -59,8 +62,9 @@ struct ledger_entry {
     size_t sound_size; /* bytes on the client's side in front of the flaw; all without one */
     uint64_t stream_from, stream_upto; /* in the client's stream, framing included */
     bool is_request;                   /* false: garbage, or an unfinished message */
-    bool read_whole;                   /* by the engine */
-    bool is_ready;                     /* enough of it was read to wait for a link, at ready_at */
+    bool read_whole;                   /* by the engine, with reading number read_in */
+    uint64_t read_in;
+    bool is_ready; /* enough of it was read to wait for a link, at ready_at */
     uint64_t ready_at;
     uint64_t
         surely_ready_at; /* the same without doubt; TIME_NEVER: not yet. A line between chunks may
@@ -71,6 +75,9 @@ struct ledger_entry {
     uint32_t sendings_count;
     enum outcome outcome;
     bool interim_seen;
+    uint32_t
+        sent_for_it; /* times that a request which it had joined was sent, and its link broke */
+    uint32_t shown;  /* the number in its response, of a read that may be shared; 0: none */
 };
 
 /* Whether it takes a link with its head. */

@@ -7,6 +7,7 @@
 
 #include "checks.h"
 #include "pipelines.h"
+#include "sharing.h"
 #include "world.h"
 
 void link_watch_deinit(struct link_watch *watch)
@@ -46,7 +47,8 @@ static struct ledger_entry *entry_of(const struct world *world, const struct con
     struct ledger_entry *entry = NULL;
     (void)reader_take(&reader, &world->dialect, TARGET_SIDE, REQUEST, bytes);
     if (message_request_parse(reader_text(&reader), &kind, &client, &sequence)) {
-        entry = world_entry(world, client, sequence);
+        entry = sharing_is_shareable(kind) ? sharing_reader(world, link, reader.id)
+                                           : world_entry(world, client, sequence);
     }
     reader_deinit(&reader);
     size_t size = entry == NULL || entry->wire_size > bytes.size ? bytes.size : entry->wire_size;
@@ -144,10 +146,11 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* ---- responses ---- */
 
-static void begin_response(struct sending *sending, uint64_t at)
+static void begin_response(const struct world *world, struct sending *sending, uint64_t at)
 {
     if (!sending->responding) {
         sending->responding = true;
+        sending->responding_in = world->readings;
         sending->response_from = at;
     }
 }
@@ -221,7 +224,7 @@ static bool take_next(struct world *world, struct connection *link)
     struct reader *reader = &watch->reader;
     struct sending *sending = sending_on(watch->awaited[0], link);
     struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
-    begin_response(sending, watch->incoming_at);
+    begin_response(world, sending, watch->incoming_at);
     size_t size = reader_take(reader, &world->dialect, TARGET_SIDE, RESPONSE, bytes);
     note_head(world, watch, sending);
     if (reader->phase == READER_INVALID || is_oversized(world, reader, bytes.size)) {
@@ -243,19 +246,19 @@ static bool take_next(struct world *world, struct connection *link)
     return true;
 }
 
-/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client. */
+/* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client, or its
+ * key. */
 static uint32_t find_by_id(const struct connection *link, const struct reader *reader)
 {
     const struct link_watch *watch = &link->watch;
-    char kind;
-    uint32_t client, sequence, index = 0;
-    bool named = message_request_parse(reader_text(reader), &kind, &client, &sequence);
-    while (index < watch->awaited_count &&
-           (sending_on(watch->awaited[index], link)->id != reader->id || !named ||
-            watch->awaited[index]->client != client)) {
-        index++;
+    for (uint32_t index = 0; index < watch->awaited_count; index++) {
+        struct ledger_entry *entry = watch->awaited[index];
+        if (sending_on(entry, link)->id == reader->id &&
+            message_is_response_to(reader_text(reader), span_of(entry->text, entry->text_size))) {
+            return index;
+        }
     }
-    return index;
+    return watch->awaited_count;
 }
 
 /* The same by identifier: a response that is nobody's is left out. */
@@ -277,7 +280,7 @@ static bool take_next_by_id(struct world *world, struct connection *link)
     reader_reset(reader);
     if (index < watch->awaited_count) {
         struct sending *sending = sending_on(watch->awaited[index], link);
-        begin_response(sending, watch->incoming_at);
+        begin_response(world, sending, watch->incoming_at);
         sending->response_upto = watch->incoming_at + size;
     }
     watch->incoming_at += size;
@@ -302,8 +305,13 @@ void link_watch_received(struct world *world, struct connection *link)
     while (watch->spoilt == NULL && (by_id || watch->awaited_count > 0) &&
            watch->incoming_at < link->up.read) {
         if (!(by_id ? take_next_by_id(world, link) : take_next(world, link))) {
-            return;
+            break;
         }
+    }
+    if (by_id && watch->incoming_at < link->up.read && watch->awaited_count == 1 &&
+        pipeline_has_no_other(world, link, watch->awaited[0])) {
+        /* What has come of a message can be no other's. */
+        begin_response(world, sending_on(watch->awaited[0], link), watch->incoming_at);
     }
     if (!by_id && watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
         spoil(world, link, "bytes that nobody waits for");
@@ -321,9 +329,11 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
     if (!world->modelled) {
         return;
     }
+    watch->lost_in = world->readings;
     check_link_is_given_up_for_a_reason(world, link, reason);
     world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
-                  (reason == REASON_RESPONSE_TIMEOUT && watch->sending != NULL) ||
+                  (reason == REASON_RESPONSE_TIMEOUT &&
+                   (watch->sending != NULL || watch->retired >= SPENT_IDS)) ||
                   (watch->sending != NULL &&
                    (reason == REASON_HALF_REQUEST || !entry_expects_response(watch->sending)));
     for (uint32_t i = 0; i < watch->awaited_count; i++) {

@@ -28,6 +28,7 @@ enum {
     WATCH_AWAITED_MAX = 64,
     TRUST_ANSWERS = 2, /* after which a wary link is trusted */
     TIMEOUTS_MAX = 3,  /* in a row */
+    SPENT_IDS = 32,    /* of 64 places, so many are retired before the link is replaced */
     SIM_ORPHAN_BYTES_MAX =
         256 * 1024, /* of a response that is swallowed for a client that has gone */
 };
@@ -47,6 +48,7 @@ struct link_watch {
     uint32_t retired;      /* identifiers whose response did not come in time */
     uint32_t timeouts;     /* since something was received, by identifier */
     uint64_t answered;     /* whole responses */
+    uint64_t lost_in;      /* the reading in which it was given up; even: in none */
     const char *spoilt;    /* why no further request may be sent; NULL: it may */
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
 };

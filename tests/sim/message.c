@@ -165,7 +165,7 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
             out[at++] = speaker == REQUEST ? '>' : '<';
         }
         if (framing == FRAMING_MODEL_ID) {
-            message_set_id(out + at, side == CLIENT_SIDE ? message_client_id(text) : 0);
+            message_set_id(out + at, 0); /* for now */
             at += 2;
         }
         break;
@@ -316,12 +316,9 @@ bool message_request_parse(struct span text, char *kind, uint32_t *client, uint3
     return parse_number(text, &at, client) && parse_number(text, &at, sequence);
 }
 
-uint32_t message_client_id(struct span text)
+uint32_t message_client_id(uint32_t client, uint32_t sequence)
 {
-    char kind;
-    uint32_t client, sequence;
-    return message_request_parse(text, &kind, &client, &sequence) ? (client * 37 + sequence) & 0xFF
-                                                                  : 0;
+    return (client * 37 + sequence) & 0xFF;
 }
 
 void message_set_id(uint8_t *out, uint32_t id)
@@ -340,6 +337,48 @@ uint32_t message_id(enum side side, struct span bytes)
 {
     const uint8_t *digits = bytes.data + (side == TARGET_SIDE);
     return digit_value(digits[0]) << 4 | digit_value(digits[1]);
+}
+
+/* Where the number stands: eight digits behind the two that say whom it is for. */
+static size_t number_at(struct span text)
+{
+    char kind;
+    uint32_t client, sequence;
+    if (!message_request_parse(text, &kind, &client, &sequence)) {
+        return text.size;
+    }
+    const uint8_t *first = memchr(text.data, '.', text.size);
+    assert(first != NULL);
+    const uint8_t *second = memchr(first + 1, '.', text.size - (size_t)(first + 1 - text.data));
+    assert(second != NULL);
+    return (size_t)(second + 1 - text.data);
+}
+
+void message_set_number(struct span text, uint8_t *out, uint32_t number)
+{
+    size_t at = number_at(text);
+    for (int shift = 24; at + 2 <= text.size && shift >= 0; shift -= 8, at += 2) {
+        message_set_id(out + at, number >> shift & 0xFF);
+    }
+}
+
+uint32_t message_number(struct span text)
+{
+    uint32_t number = 0;
+    size_t at = number_at(text);
+    for (size_t end = at + 8; at < end && at < text.size; at++) {
+        number = number << 4 | digit_value(text.data[at]);
+    }
+    return number;
+}
+
+bool message_is_response_to(struct span response_text, struct span request_text)
+{
+    char kind;
+    uint32_t client, sequence, asked_client, asked_sequence;
+    return message_request_parse(response_text, &kind, &client, &sequence) &&
+           message_request_parse(request_text, &kind, &asked_client, &asked_sequence) &&
+           client == asked_client && (client > 0 || sequence == asked_sequence);
 }
 
 size_t message_response_room(const struct dialect *dialect)

@@ -44,8 +44,8 @@ struct dialect {
 bool dialect_has_ids(const struct dialect *dialect);
 /* The first letter of the text in protocols `model` and `model-id`; 0: it has no kinds. */
 char dialect_kind(const struct dialect *dialect, enum side side, struct span bytes);
-/* The client's own identifier for a request or its response; the same again for other clients. */
-uint32_t message_client_id(struct span text);
+/* The client's own identifier for a request; the same again for other clients. */
+uint32_t message_client_id(uint32_t client, uint32_t sequence);
 void message_set_id(uint8_t *out, uint32_t id);
 uint32_t message_id(enum side side, struct span bytes);
 
@@ -77,6 +77,14 @@ bool message_request_parse(struct span text, char *kind, uint32_t *client, uint3
 size_t message_response_text(const struct dialect *dialect, char kind, struct span request_text,
                              uint8_t *out);
 size_t message_response_room(const struct dialect *dialect);
+
+/* Protocol `model-id`: the response to a read that may be shared shows which one the target heard. */
+/* `out` has the same text. */
+void message_set_number(struct span response_text, uint8_t *out, uint32_t number);
+uint32_t message_number(struct span response_text);
+
+/* Whether a response names the client of the request, or the key of one that may be shared. */
+bool message_is_response_to(struct span response_text, struct span request_text);
 
 /* Up to the mark that a body follows, or all of it. */
 size_t message_head_size(const struct dialect *dialect, struct span text);

@@ -42,7 +42,8 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         return FRAME_INVALID;
     }
     *request = (struct request){.expects_response = kind != '!',
-                                .resendable = kind == 'G',
+                                .resendable = kind == 'G' || kind == 'S',
+                                .shareable = kind == 'S',
                                 .alone = kind == 'A',
                                 .kind = (uint8_t)kind,
                                 .id = message_id(CLIENT_SIDE, bytes),
@@ -72,7 +73,8 @@ static bool matches(const struct request *request, struct span piece)
     char kind;
     uint32_t client, sequence;
     return message_request_parse(span_from(piece, 3), &kind, &client, &sequence) &&
-           client == request->key >> 32;
+           client == request->key >> 32 &&
+           (!request->shareable || sequence == (uint32_t)request->key);
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
@@ -99,15 +101,13 @@ static void describe(enum direction direction, struct span message, char *text, 
     model_protocol.describe(direction, message, text, capacity);
 }
 
-const struct protocol model_id_protocol = {
-    .name = "model-id",
-    .sentence = "protocol model with identifiers, for the simulator",
-    .matching = MATCH_BY_ID,
-    .id_max = 255,
-    .frame_request = frame_request,
-    .frame_response = frame_response,
-    .matches = matches,
-    .edit = edit,
-    .error_reply = error_reply,
-    .describe = describe,
-};
+#define MODEL_ID(most)                                                                             \
+    {                                                                                              \
+        .name = "model-id", .sentence = "protocol model with identifiers, for the simulator",      \
+        .matching = MATCH_BY_ID, .id_max = (most), .frame_request = frame_request,                 \
+        .frame_response = frame_response, .matches = matches, .edit = edit,                        \
+        .error_reply = error_reply, .describe = describe,                                          \
+    }
+
+const struct protocol model_id_protocol = MODEL_ID(255);
+const struct protocol model_id_few_protocol = MODEL_ID(63);

@@ -23,6 +23,9 @@ uint32_t pipeline_room(const struct world *world, const struct connection *link)
 /* Whether it carries something, takes nothing before something on it ends, or may be kept for somebody who
  * must be alone. */
 bool pipeline_carries_anything(const struct world *world, const struct connection *link);
+/* Whether all that has taken the link but this request was answered. */
+bool pipeline_has_no_other(const struct world *world, const struct connection *link,
+                           const struct ledger_entry *entry);
 bool pipeline_is_full(const struct world *world, const struct connection *link);
 /* Whether the response of its oldest has begun, behind which nothing more is taken. */
 bool pipeline_is_answering(const struct world *world, const struct connection *link);

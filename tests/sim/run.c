@@ -12,6 +12,7 @@
 #include "client_state.h"
 #include "fake_engine.h"
 #include "memory.h"
+#include "model_id_protocol.h"
 #include "model_protocol.h"
 #include "stream_protocol.h"
 #include "target_model.h"
@@ -173,6 +174,8 @@ static void run_to_the_end(struct world *world)
     run_until_finished(world);
     check_nothing_is_left_open(world);
     check_counters_match_events(world);
+    check_reads_and_effects_are_in_order(world);
+    check_reads_add_up(world);
     check_idle_memory(world);
     if (world->swarm.is_calm) {
         check_calm(world);
@@ -198,6 +201,10 @@ static void add_up(const struct world *world, struct tally *tally)
     }
     tally->half_uploads += world->witness.lost[REASON_HALF_REQUEST];
     tally->early_responses += world->witness.lost[REASON_EARLY_RESPONSE];
+    tally->reads += world->sharing.reads;
+    tally->joined += world->sharing.joined;
+    tally->heirs += world->sharing.heirs;
+    tally->served_by_orphans += world->sharing.served_by_orphans;
     tally->cut_off += world->witness.cut_off;
     tally->orphans_given_up += world->witness.lost[REASON_ORPHAN];
 }
@@ -279,25 +286,37 @@ static void make_trouble(struct world *world)
     }
 }
 
-static void draw_small(struct world *world, bool streams)
+static void draw_small(struct world *world, enum small_asks asks)
 {
+    static const struct protocol *const small_protocols[SMALL_ASKS_COUNT] = {
+        [SMALL_PLAIN] = &model_protocol,
+        [SMALL_SHARES] = &model_id_protocol,
+        [SMALL_STREAMS] = &stream_protocol,
+    };
     enum { BODY_BYTES = 40, PART_BYTES = 30 };
     struct swarm *swarm = &world->swarm;
     mux_options_init(&world->options);
-    world->options.protocol = streams ? &stream_protocol : &model_protocol;
+    world->options.protocol = small_protocols[asks];
+    world->options.coalesce = asks == SMALL_SHARES;
+    world->options.in_flight_max = asks == SMALL_SHARES ? 4 : 1;
     world->options.request_buffer_bytes = PART_BYTES / 2;
-    swarm->pipe_to_engine.capacity = swarm->pipe_to_peer.capacity = streams ? PART_BYTES : 4096;
-    swarm->clients = (struct client_habits){
-        .count = 2, .requests_max = 1, .depth_max = 1, .body_bytes_max = BODY_BYTES};
+    swarm->pipe_to_engine.capacity = swarm->pipe_to_peer.capacity =
+        asks == SMALL_STREAMS ? PART_BYTES : 4096;
+    swarm->clients = (struct client_habits){.count = 2,
+                                            .requests_max = 1,
+                                            .depth_max = 1,
+                                            .body_bytes_max = BODY_BYTES,
+                                            .keys_count = 1,
+                                            .script = asks == SMALL_SHARES ? "SNSS" : NULL};
     swarm->dialect.response_bytes_max = BODY_BYTES;
     swarm->dialect.chunk_bytes = BODY_BYTES / 2;
 }
 
-void run_small(struct choice *choice, bool streams, enum small_trouble trouble, const char *replay,
-               struct tally *tally)
+void run_small(struct choice *choice, enum small_asks asks, enum small_trouble trouble,
+               const char *replay, struct tally *tally)
 {
     struct world *world = world_create(choice);
-    draw_small(world, streams);
+    draw_small(world, asks);
     world->swarm.is_brisk = true;
     world->small_trouble = (uint32_t)trouble;
     world->swarm.is_calm = trouble == SMALL_NONE;

@@ -17,6 +17,8 @@ struct tally {
     /* messages that stream */
     uint64_t uploads; /* requests that took a link before they were whole */
     uint64_t half_uploads, early_responses, cut_off, orphans_given_up;
+    /* requests that share a response */
+    uint64_t reads, joined, heirs, served_by_orphans;
 };
 
 /* One run of a drawn world; adds to `tally`. A check that fails does not return. */
@@ -37,9 +39,16 @@ enum small_trouble {
 
 const char *small_name(enum small_trouble trouble);
 
-/* One run of a small world: two clients with two requests each, and one trouble. Those that stream have
- * bodies that come in several parts. */
-void run_small(struct choice *choice, bool streams, enum small_trouble trouble, const char *replay,
-               struct tally *tally);
+/* What the clients of a small world ask. */
+enum small_asks {
+    SMALL_PLAIN,
+    SMALL_SHARES,  /* the same read, and one of them a write behind it */
+    SMALL_STREAMS, /* with bodies that come in several parts */
+    SMALL_ASKS_COUNT,
+};
+
+/* One run of a small world: two clients with two requests each, and one trouble. */
+void run_small(struct choice *choice, enum small_asks asks, enum small_trouble trouble,
+               const char *replay, struct tally *tally);
 
 #endif

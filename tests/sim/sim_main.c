@@ -77,6 +77,10 @@ static void add_tally(struct tally *sum, const struct tally *part)
     sum->early_responses += part->early_responses;
     sum->cut_off += part->cut_off;
     sum->orphans_given_up += part->orphans_given_up;
+    sum->reads += part->reads;
+    sum->joined += part->joined;
+    sum->heirs += part->heirs;
+    sum->served_by_orphans += part->served_by_orphans;
 }
 
 static void print_tally(const struct tally *t)
@@ -86,7 +90,8 @@ static void print_tally(const struct tally *t)
         "timeouts %llu  resent %llu  returned %llu  orphans %llu\n"
         "uploads %llu  half uploads %llu  early responses %llu  responses cut off %llu  orphans "
         "given "
-        "up %llu\n",
+        "up %llu\n"
+        "reads %llu  joined another %llu  took its place %llu  served by an orphan %llu\n",
         (unsigned long long)t->steps, (unsigned long long)t->requests,
         (unsigned long long)t->responses, (unsigned long long)t->error_replies,
         (unsigned long long)t->links, (unsigned long long)t->strays,
@@ -94,7 +99,9 @@ static void print_tally(const struct tally *t)
         (unsigned long long)t->returned, (unsigned long long)t->orphans,
         (unsigned long long)t->uploads, (unsigned long long)t->half_uploads,
         (unsigned long long)t->early_responses, (unsigned long long)t->cut_off,
-        (unsigned long long)t->orphans_given_up);
+        (unsigned long long)t->orphans_given_up, (unsigned long long)t->reads,
+        (unsigned long long)t->joined, (unsigned long long)t->heirs,
+        (unsigned long long)t->served_by_orphans);
 }
 
 /* ---- seeds, in children ---- */
@@ -212,11 +219,15 @@ static int run_small_worlds(const struct command *command)
     trace_catch_signals();
     struct tally tally = {0};
     uint64_t all = 0;
-    for (uint32_t index = 0; index < 2 * SMALL_COUNT; index++) {
-        bool streams = index >= SMALL_COUNT;
+    static const char *const names[SMALL_ASKS_COUNT] = {[SMALL_PLAIN] = "",
+                                                        [SMALL_SHARES] = " that may be shared",
+                                                        [SMALL_STREAMS] = " with bodies"};
+    for (uint32_t index = 0; index < SMALL_ASKS_COUNT * SMALL_COUNT; index++) {
+        enum small_asks asks = (enum small_asks)(index / SMALL_COUNT);
         enum small_trouble trouble = (enum small_trouble)(index % SMALL_COUNT);
         /* What streams takes more steps, and more at each: ten times as many combinations. */
-        uint32_t depth = streams && command->depth > 2 ? command->depth - 2 : command->depth;
+        bool is_large = asks == SMALL_STREAMS && command->depth > 2;
+        uint32_t depth = is_large ? command->depth - 2 : command->depth;
         struct choice choice;
         char replay[160];
         uint64_t runs = 0, deeper = 0;
@@ -224,13 +235,13 @@ static int run_small_worlds(const struct command *command)
         choice_init_enumerated(&choice, depth);
         do {
             choice.beyond = 0;
-            run_small(&choice, streams, trouble, replay, &tally);
+            run_small(&choice, asks, trouble, replay, &tally);
             deeper += choice.beyond > 0;
             runs++;
         } while (choice_next_run(&choice));
         printf("2 clients, 2 requests each%s, %s: all %llu combinations of the first %u choices; "
                "%llu runs had more choices\n",
-               streams ? " with bodies" : "", small_name(trouble), (unsigned long long)runs, depth,
+               names[asks], small_name(trouble), (unsigned long long)runs, depth,
                (unsigned long long)deeper);
         (void)fflush(stdout);
         all += runs;

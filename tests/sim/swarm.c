@@ -215,6 +215,66 @@ static void draw_links(struct mux_options *options, struct choice *choice)
         choose(choice, 4) == 0 ? options->gap_ns + PICK(choice, times_ns) : 0;
 }
 
+/* So many requests on one link that its identifiers come back, while some responses do not come in time. */
+static void draw_few_ids(struct swarm *swarm, struct mux_options *options, struct choice *choice)
+{
+    static const struct pipe_style wide = {.capacity = 4000};
+    options->protocol = &model_id_few_protocol;
+    options->links_max = 1;
+    options->in_flight_max = (uint32_t)choose_between(choice, 2, 8);
+    options->delay_ns = options->gap_ns = options->link_lifetime_ns = 0;
+    swarm->pipe_to_engine = swarm->pipe_to_peer = wide;
+    swarm->clients.count = (uint32_t)choose_between(choice, 4, 10);
+    swarm->clients.requests_max = 40;
+    swarm->clients.depth_max = 8;
+    swarm->clients.think_max_ns = swarm->clients.start_max_ns = 0;
+    swarm->clients.letters_max = 5;
+    if (swarm->is_calm) {
+        return;
+    }
+    options->response_timeout_ns = PICK(choice, times_ns) / 10;
+    swarm->target = (struct target_habits){
+        .think_max_ns = NS_PER_MS, .late_percent = 5, .silent_percent = some(choice, 10)};
+    swarm->clients.vanishes_percent = swarm->clients.garbage_percent = 0;
+    swarm->clients.oversize_percent = 0;
+    swarm->weather.period_ns = 0;
+}
+
+/* Many ask at once, few links have room, and in a run with faults links end more often than they answer
+ * wrong. */
+static void draw_crowd(struct swarm *swarm, struct mux_options *options, struct choice *choice)
+{
+    swarm->clients.count = (uint32_t)choose_between(choice, 5, 10);
+    swarm->clients.requests_max = 12;
+    swarm->clients.think_max_ns = 0;
+    options->links_max = (uint32_t)choose_between(choice, 1, 2);
+    options->in_flight_max = options->gap_ns > 0 ? 1 : (uint32_t)choose_between(choice, 1, 3);
+    if (swarm->is_calm) {
+        return;
+    }
+    swarm->target.think_max_ns = NS_PER_MS;
+    swarm->target.garbage_percent = swarm->target.oversize_percent = 0;
+    swarm->target.wrong_id_percent = swarm->target.stray_percent = 0;
+    swarm->target.resets_percent = some(choice, 30);
+    swarm->target.closes_percent = some(choice, 30);
+    swarm->target.silent_percent = some(choice, 15);
+    swarm->clients.vanishes_percent = some(choice, 60);
+}
+
+/* Reads that may be shared, and mostly are. */
+static void draw_sharing(struct swarm *swarm, struct mux_options *options, struct choice *choice)
+{
+    if (choose(choice, 4) == 0) {
+        return;
+    }
+    options->coalesce = choose(choice, 5) > 0;
+    swarm->clients.reads_percent = choose(choice, 2) == 0 ? 90 : 60;
+    swarm->clients.keys_count = (uint32_t)choose_between(choice, 1, KEYS_MAX);
+    if (choose(choice, 2) == 0) {
+        draw_crowd(swarm, options, choice);
+    }
+}
+
 void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice *choice, bool calm)
 {
     memset(swarm, 0, sizeof *swarm);
@@ -234,4 +294,9 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
         draw_disasters(swarm, choice);
     }
     draw_links(options, choice);
+    if (options->protocol == &model_id_protocol && choose(choice, 6) == 0) {
+        draw_few_ids(swarm, options, choice);
+    } else if (options->protocol == &model_id_protocol) {
+        draw_sharing(swarm, options, choice);
+    }
 }

@@ -15,6 +15,8 @@
 #include "mux/mux.h"
 #include "pipe.h"
 
+enum { KEYS_MAX = 3 };
+
 struct client_habits {
     uint32_t count;        /* clients */
     uint32_t requests_max; /* of each */
@@ -25,6 +27,9 @@ struct client_habits {
     uint32_t kinds_percent;  /* a request is one of the special kinds of protocol `model` */
     uint32_t closes_percent; /* ... of kind C */
     size_t body_bytes_max;   /* protocol `stream` */
+    uint32_t reads_percent;  /* protocol `model-id`: a request is a read that may be shared */
+    uint32_t keys_count;     /* ... of one of so many, at most KEYS_MAX */
+    const char *script;      /* kinds of all requests, client by client; NULL: they are drawn */
     /* troubles */
     uint32_t dribbles_percent; /* a client that sends byte by byte */
     uint64_t dribble_ns;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sharing.h"
 #include "target_model.h"
 #include "target_state.h"
 #include "world.h"
@@ -55,6 +56,9 @@ static struct span write_right(const struct world *world, const struct target_li
     assert(text != NULL);
     assert(*bytes != NULL);
     size_t size = message_response_text(&world->dialect, kind, request, text);
+    if (dialect_has_ids(&world->dialect) && sharing_is_shareable((char)request.data[0])) {
+        message_set_number(span_of(text, size), text, target->heard_as);
+    }
     size = message_write(&world->dialect, TARGET_SIDE, RESPONSE, span_of(text, size), *bytes);
     if (dialect_has_ids(&world->dialect)) {
         message_set_id(*bytes + 1, target->id);
@@ -67,7 +71,8 @@ void target_answer_wrong(struct world *world, struct target_link *target)
 {
     uint8_t *bytes;
     target->lied = true;
-    target->id = (uint32_t)(dialect_has_ids(&world->dialect) ? choose(world->choice, 256) : 0);
+    uint32_t ids = !dialect_has_ids(&world->dialect) ? 1 : world->swarm.is_brisk ? 3 : 256;
+    target->id = (uint32_t)choose(world->choice, ids);
     struct span wrong = write_right(world, target, 'R', span_of("N0.0.nobody", 11), &bytes);
     add_answer(world, target, world->now_ns, wrong);
     free(bytes);

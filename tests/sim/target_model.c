@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sharing.h"
 #include "target_state.h"
 #include "world.h"
 
@@ -159,6 +160,9 @@ static void take_request(struct world *world, struct target_link *target)
     char shown[60];
     WORLD_TRACE(world, "the target hears on link %llu: %s",
                 (unsigned long long)target->link->number, trace_bytes(shown, sizeof shown, text));
+    if (dialect_has_ids(&world->dialect)) {
+        target->heard_as = sharing_heard(world, target->link, target->reader.id, text);
+    }
     if (!target->half_heard && text.data[0] != '!') {
         target->id = target->reader.id;
         target_answer(world, target, text);

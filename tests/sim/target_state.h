@@ -30,6 +30,7 @@ struct target_link {
     struct connection *link; /* borrows */
     uint64_t parsed;         /* stream offset in `down` */
     uint32_t id;             /* of the request that is being answered */
+    uint32_t heard_as;       /* its number, where there are identifiers */
     struct reader reader;    /* of the request that begins there, or goes on */
     bool head_seen;  /* of that request: it was decided whether to answer before it is whole */
     bool half_heard; /* answered before it was whole */

@@ -7,6 +7,7 @@
 #include "client_state.h"
 #include "memory.h"
 #include "pipelines.h"
+#include "sharing.h"
 #include "world.h"
 
 /* ---- who waits ---- */
@@ -60,7 +61,9 @@ static bool has_a_turn(const struct world *world, const struct seen_exchange *ne
     bool may_have_failed = waited_ns >= options->wait_timeout_ns ||
                            waited_ns >= options->queue_timeout_ns || world->draining ||
                            memory_failed() > 0;
+    bool waits_for_a_read = !sharing_is_read(next->kind) && sharing_is_joined(world, next->client);
     return is_ready(world, next) && !client->closed && !client->connection->owed &&
+           !waits_for_a_read &&
            (next == &world->witness.exchanges[client->head] || !may_have_failed);
 }
 
@@ -182,8 +185,22 @@ bool turns_somebody_must_be_alone(const struct world *world, const struct connec
     return false;
 }
 
+/* Whether some other link has more to be read than was in one turn, before it is used. */
+static bool is_another_read_first(const struct world *world, const struct connection *link)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *other = world->live[i];
+        if (other != link && other->is_link && other->was_up && !other->was_lost &&
+            (other->wants & MUX_PROBE) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have reserved another
- * link, and has no use for this one unless it is empty.) */
+ * link, and has no use for this one unless it is empty; and who may take any link may wait for one with less on
+ * it, until it is read.) */
 static uint64_t who_waits_for(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;
@@ -198,8 +215,9 @@ static uint64_t who_waits_for(const struct world *world, const struct connection
                         world->options.links_max > 1 && link->watch.awaited_count > 0;
         /* What streams, behind one whose bytes fill the backlog, may not be framed far enough. */
         bool gathers = own != NULL && dialect_streams(&world->dialect);
+        bool any = own == NULL && !is_another_read_first(world, link);
         if (next != NULL && has_a_turn(world, next) && !reserves && !gathers &&
-            (own == NULL || own == link)) {
+            (any || own == link)) {
             return serial;
         }
     }

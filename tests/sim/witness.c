@@ -9,6 +9,7 @@
 #include "client_model.h"
 #include "client_state.h"
 #include "memory.h"
+#include "sharing.h"
 #include "turns.h"
 #include "world.h"
 
@@ -144,7 +145,7 @@ static void check_end_makes_sense(struct world *world, const struct seen_exchang
         }
         return;
     }
-    if (exchange->phase != PHASE_TAKEN ||
+    if ((exchange->phase != PHASE_TAKEN && exchange->phase != PHASE_JOINED) ||
         (entry != NULL && entry_expects_response(entry) && exchange->responses == 0)) {
         sim_fail("what ends well was answered", "exchange %llu was not",
                  (unsigned long long)event->exchange);
@@ -168,6 +169,7 @@ static void on_ended(struct world *world, const struct mux_event *event)
     exchange->phase = PHASE_ENDED;
     exchange->reason = event->reason;
     exchange->orphaned = event->client == 0;
+    sharing_ended(world, exchange);
     witness->exchanges_open--;
     witness->ended[event->reason]++;
     struct seen_client *client = seen_client(witness, exchange->client);
@@ -176,6 +178,7 @@ static void on_ended(struct world *world, const struct mux_event *event)
     }
     while (witness->oldest_open <= witness->exchanges_count &&
            witness->exchanges[witness->oldest_open].phase != PHASE_WAITING &&
+           witness->exchanges[witness->oldest_open].phase != PHASE_JOINED &&
            witness->exchanges[witness->oldest_open].phase != PHASE_TAKEN) {
         witness->oldest_open++;
     }
@@ -185,17 +188,25 @@ static void on_taken(struct world *world, const struct mux_event *event)
 {
     struct seen_exchange *exchange = known_exchange(world, event, PHASE_WAITING, PHASE_WAITING);
     exchange->phase = PHASE_TAKEN;
+    exchange->id = dialect_has_ids(&world->dialect) ? message_id(TARGET_SIDE, event->bytes) : 0;
+    sharing_taken(world, exchange);
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     link->taken_at = world->now_ns;
     exchange->link = link;
     exchange->taken_as = ++world->witness.taken_count;
+    exchange->taken_at = world->now_ns;
     check_link_is_young(world, link);
     turns_taken(world, event->client, exchange);
-    const struct seen_client *client = seen_client(&world->witness, event->client);
-    if (client != NULL && world->modelled) {
-        sim_client_request_taken(world, client->connection->client);
-    }
+}
+
+static void on_resent(struct world *world, const struct mux_event *event)
+{
+    struct seen_exchange *exchange = known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN);
+    exchange->phase = PHASE_WAITING;
+    sharing_returned(world, exchange);
+    exchange->link = NULL;
+    turns_returned(world, event->client);
 }
 
 static void on_request(struct world *world, const struct mux_event *event)
@@ -207,6 +218,7 @@ static void on_request(struct world *world, const struct mux_event *event)
     if (world->modelled && client != NULL) {
         exchange->entry = sim_client_request_seen(world, client->connection->client,
                                                   event->exchange, event->bytes);
+        sharing_asked(world, exchange);
     }
 }
 
@@ -319,6 +331,19 @@ static bool is_interim(const struct world *world, struct span piece)
            dialect_kind(&world->dialect, TARGET_SIDE, piece) == 'I';
 }
 
+/* With what it has to take now a client may be over its backlog, and then it stands in the turns as the last
+ * again, though it waits with nothing in flight: what it got was shared. */
+static void on_response(struct world *world, const struct mux_event *event)
+{
+    struct seen_exchange *exchange = known_exchange(world, event, PHASE_JOINED, PHASE_TAKEN);
+    owe(world, event->client);
+    exchange->responses += !is_interim(world, event->bytes);
+    struct seen_client *client = seen_client(&world->witness, event->client);
+    if (exchange->phase == PHASE_JOINED && client != NULL) {
+        memset(client->turns_seen, 0, sizeof client->turns_seen);
+    }
+}
+
 static void look(struct world *world, const struct mux_event *event)
 {
     tell(world, event);
@@ -338,9 +363,7 @@ static void look(struct world *world, const struct mux_event *event)
         on_taken(world, event);
         break;
     case MUX_RESPONSE:
-        owe(world, event->client);
-        known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN)->responses +=
-            !is_interim(world, event->bytes);
+        on_response(world, event);
         break;
     case MUX_ERROR_REPLY:
         on_error_reply(world, event);
@@ -349,8 +372,7 @@ static void look(struct world *world, const struct mux_event *event)
         on_ended(world, event);
         break;
     case MUX_RESENT:
-        known_exchange(world, event, PHASE_TAKEN, PHASE_TAKEN)->phase = PHASE_WAITING;
-        turns_returned(world, event->client);
+        on_resent(world, event);
         break;
     case MUX_LINK_LOST:
         on_link_lost(world, event);
@@ -371,8 +393,10 @@ static void look(struct world *world, const struct mux_event *event)
             world->witness.clients[event->client].paused = true;
         }
         break;
-    case MUX_STRAY:
     case MUX_JOINED:
+        sharing_joined(world, event);
+        break;
+    case MUX_STRAY:
         break;
     }
 }
@@ -500,6 +524,7 @@ void check_counters_match_events(const struct world *world)
     }
     compare("returned and resent", counters->returned + counters->resent, kinds[MUX_RESENT]);
     compare("strays", counters->strays, kinds[MUX_STRAY]);
+    compare("requests that joined another", counters->coalesced, kinds[MUX_JOINED]);
     compare("attempts", counters->link_attempts, kinds[MUX_LINK_CONNECTING]);
     compare("links up", counters->links_up, kinds[MUX_LINK_UP]);
     compare("links failed", counters->links_failed, kinds[MUX_LINK_FAILED]);

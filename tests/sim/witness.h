@@ -18,7 +18,7 @@ struct connection;
 
 enum { WITNESS_KINDS = MUX_PAUSED + 1, WITNESS_CLIENTS_MAX = 64 };
 
-enum exchange_phase { PHASE_UNKNOWN, PHASE_WAITING, PHASE_TAKEN, PHASE_ENDED };
+enum exchange_phase { PHASE_UNKNOWN, PHASE_WAITING, PHASE_JOINED, PHASE_TAKEN, PHASE_ENDED };
 
 struct seen_exchange {
     enum exchange_phase phase;
@@ -29,10 +29,16 @@ struct seen_exchange {
     enum mux_reason reason; /* of its end */
     uint64_t since;         /* asked at */
     uint32_t responses;
-    struct connection *link;    /* borrows; while TAKEN */
+    struct connection *link;    /* borrows; that it is on or, if it has ended, was on then */
     struct ledger_entry *entry; /* borrows; NULL: not known */
     uint64_t taken_as;          /* counts what links have taken */
-    char kind;                  /* of the request, in protocol `model`; 0: not known */
+    uint64_t taken_at;
+    char kind;              /* of the request, in protocol `model`; 0: not known */
+    uint32_t id;            /* on the link */
+    uint64_t leader;        /* of what has joined it, or had when it ended; 0: none */
+    uint32_t served;        /* joined requests that got its response */
+    uint64_t effects_ended; /* when it took its link */
+    uint32_t newest_effect; /* when it was asked */
 };
 
 struct seen_client {

@@ -63,6 +63,7 @@ void world_close(struct world *world)
     free(world->connections);
     free(world->live);
     witness_deinit(&world->witness);
+    sharing_deinit(&world->sharing);
     trace_stop();
 }
 
@@ -217,6 +218,7 @@ bool world_step(struct world *world, uint64_t until_ns)
         world->now_ns = lineup.next_at;
         world->steps_at_once = 0;
         check_every_request_ends_in_time(world);
+        check_joiners_end_in_time(world);
         return true;
     }
     world->steps++;

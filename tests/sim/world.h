@@ -25,6 +25,7 @@
 #include "message.h"
 #include "mux/mux.h"
 #include "network.h"
+#include "sharing.h"
 #include "swarm.h"
 #include "trace.h"
 #include "witness.h"
@@ -71,10 +72,12 @@ struct world {
     bool resolved; /* the engine knows `resolved_count` addresses */
     uint32_t resolved_count;
     struct witness witness;
+    struct sharing sharing;
     struct client *clients[WORLD_CLIENTS_MAX]; /* owns each */
     uint32_t clients_count;
-    bool modelled; /* clients and target are models, and the ledger is kept */
-    bool healed;   /* faults have stopped */
+    uint64_t readings; /* counts what the engine reads: odd while the core takes it in */
+    bool modelled;     /* clients and target are models, and the ledger is kept */
+    bool healed;       /* faults have stopped */
     bool
         turn_is_owed; /* the engine has not yet looked at the core after something was done to it */
 };

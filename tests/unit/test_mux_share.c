@@ -307,6 +307,63 @@ static void test_who_joined_a_leader_that_broke_its_link_ends_with_it(void **sta
     play_got(two, PLAY_BROKEN);
 }
 
+/* The same where the leader, which may be sent again, goes before it is: who joined it takes its place, and
+ * has no more sendings left than it had. */
+static void test_who_takes_the_place_of_a_leader_has_been_sent_as_often(void **state)
+{
+    (void)state;
+    open_sharing(2, 1);
+    struct peer *first = busy_link();
+    asking("g0001x\n");
+    struct peer *second = play_link(2);
+    play_say(first, "g0001B\n"); /* two links that have answered */
+    play_got(second, "g0001x\n");
+    play_say(second, "g0001X\n");
+    struct peer *one = asking("r0001a\n");
+    struct peer *two = asking("r0002a\n");
+    struct peer *three = asking("r0003a\n");
+    play_got(first, "r0002a\n");
+    asking("g0002y\n");
+    play_got(second, "g0002y\n");
+    play.refuses = true;
+    play_reset(first);
+    play_reset(one); /* which waits for the other link */
+    play_say(second, "g0002Y\n");
+    play_got(second, "r0003a\n");
+    play_reset(second);
+    play_got(two, PLAY_BROKEN);
+    play_got(three, PLAY_BROKEN);
+    play.refuses = false;
+}
+
+/* ---- memory ---- */
+
+/* One response becomes many: --buffer-memory holds for each of them. */
+static void test_memory_is_bounded_when_many_share_a_response(void **state)
+{
+    (void)state;
+    enum { SHARERS = 5, RESPONSE_BYTES = 3000, BLOCK_BYTES = 8192 };
+    struct mux_options options = play_options(&play_by_id);
+    options.coalesce = true;
+    options.memory_bytes_max = (size_t)2 * BLOCK_BYTES;
+    play_open(&options);
+    struct peer *clients[SHARERS];
+    for (size_t index = 0; index < SHARERS; index++) {
+        clients[index] = asking("r0001a\n");
+        clients[index]->blocked = true;
+    }
+    char response[RESPONSE_BYTES + 1] = "r0001";
+    memset(response + 5, 'A', sizeof response - 7);
+    response[RESPONSE_BYTES - 1] = '\n';
+    response[RESPONSE_BYTES] = '\0';
+    play_say(play_link(1), response);
+    size_t owed = 0;
+    for (size_t index = 0; index < SHARERS; index++) {
+        owed += clients[index]->closed ? 0 : mux_send_view(play.mux, clients[index]->id).size;
+    }
+    assert_int_equal(owed, 2 * RESPONSE_BYTES);
+}
+
 static void test_a_response_that_does_not_match_is_nobodys(void **state)
 {
     (void)state;
@@ -348,7 +405,10 @@ int main(void)
         cmocka_unit_test_teardown(test_a_leader_that_is_sent_again_keeps_who_joined_it, tear_down),
         cmocka_unit_test_teardown(test_who_joined_a_leader_that_broke_its_link_ends_with_it,
                                   tear_down),
+        cmocka_unit_test_teardown(test_who_takes_the_place_of_a_leader_has_been_sent_as_often,
+                                  tear_down),
         cmocka_unit_test_teardown(test_a_response_that_does_not_match_is_nobodys, tear_down),
+        cmocka_unit_test_teardown(test_memory_is_bounded_when_many_share_a_response, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
