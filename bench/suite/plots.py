@@ -112,8 +112,10 @@ def bar_script(plot: Plot) -> list[str]:
 
 
 def line_script(plot: Plot) -> list[str]:
-    """Lines through the medians, with a bar from the least to the greatest."""
-    lines = ["set logscale x 2", "set xtics rotate by -35"]
+    """Lines through the medians, with a bar from the least to the greatest, and room for those at the ends."""
+    places = places_of(plot)
+    lines = ["set logscale x 2", "set xtics rotate by -35",
+             f"set xrange [{min(places) / 1.1}:{max(places) * 1.1}]"]
     parts = []
     for number, (series, line_type) in enumerate(with_types(plot)):
         lines += [f"$series{number} << END", *data_lines(series), "END"]

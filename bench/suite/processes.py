@@ -95,7 +95,7 @@ class Crew:
         self.started_count = 0
 
     def spawn(self, command: list, processor: int | None, **streams) -> subprocess.Popen:
-        """Nothing interrupts between the start of a process and its being known."""
+        """Starts a program; no signal comes between its start and its being known."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING_SIGNALS)
         try:
             process = subprocess.Popen([str(word) for word in command], start_new_session=True,
