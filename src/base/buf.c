@@ -22,26 +22,40 @@ static unsigned class_of(size_t size)
     return class;
 }
 
-static void *large_take(struct buf_pool *pool, unsigned class)
+static void *kept_take(struct buf_pool *pool, unsigned class)
 {
     void *block = pool->kept[class];
-    if (block == NULL) {
-        return malloc(class_size(class));
-    }
     memcpy(&pool->kept[class], block, sizeof pool->kept[class]);
     pool->kept_bytes -= class_size(class);
     return block;
 }
 
+static void *large_take(struct buf_pool *pool, unsigned class)
+{
+    return pool->kept[class] == NULL ? malloc(class_size(class)) : kept_take(pool, class);
+}
+
+static void free_kept(struct buf_pool *pool, unsigned class, size_t kept_max)
+{
+    while (pool->kept_bytes > kept_max && pool->kept[class] != NULL) {
+        free(kept_take(pool, class));
+    }
+}
+
+/* While much is in use much is kept, or a busy process would map and unmap memory with every message; as less
+ * is used the rest goes back, what was given last at last. */
 static void large_give(struct buf_pool *pool, unsigned class, void *block)
 {
-    if (pool->kept_bytes + class_size(class) > BUF_KEPT_MAX) {
-        free(block);
-        return;
-    }
     memcpy(block, &pool->kept[class], sizeof pool->kept[class]);
     pool->kept[class] = block;
     pool->kept_bytes += class_size(class);
+    size_t kept_max = BUF_KEPT_MAX + pool->used_bytes / 2;
+    for (unsigned other = BUF_POOLED_CLASSES; other < BUF_CLASSES; other++) {
+        if (other != class) {
+            free_kept(pool, other, kept_max);
+        }
+    }
+    free_kept(pool, class, kept_max);
 }
 
 static struct buf_block *block_take(struct buf_pool *pool, unsigned class)

@@ -28,7 +28,9 @@ enum {
     BUF_CLASSES = 23,    /* 256 bytes to 1 GiB */
     BUF_POOLED_CLASSES =
         5, /* 256 bytes to 4 KiB come from slabs, which go back when they are empty */
-    BUF_KEPT_MAX = 1024 * 1024, /* bytes of freed larger blocks that are kept for reuse */
+    BUF_KEPT_MAX =
+        1024 * 1024, /* bytes of freed larger blocks that are kept for reuse, beside half of
+                                   what is in use */
 };
 
 struct buf_pool {

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "base/random.h"
 
 enum { MODEL_MAX = 100000, BUFS_COUNT = 3 };
@@ -43,7 +44,7 @@ static void expect_pool(const struct buf_pool *pool, const struct model *models,
         used += block_bytes(&models[index].buf);
     }
     assert_int_equal(pool->used_bytes, used);
-    assert_true(pool->kept_bytes <= BUF_KEPT_MAX);
+    assert_true(pool->kept_bytes <= BUF_KEPT_MAX + used / 2);
 }
 
 static void add(struct buf_pool *pool, struct model *model, struct random *random, size_t size)
@@ -186,6 +187,65 @@ static void test_the_pool_keeps_no_more_than_its_limit(void **state)
     buf_pool_deinit(&pool);
 }
 
+/* Blocks in use, all of one size. */
+enum { BUSY = 80, BUSY_BYTES = 131072 };
+
+static void fill(struct buf_pool *pool, struct buf *buf, size_t block_size)
+{
+    size_t size = block_size - sizeof(struct buf_block);
+    assert_non_null(buf_reserve(pool, buf, size));
+    buf_commit(buf, size);
+}
+
+static void expect_nothing_beyond(const struct buf_pool *pool)
+{
+    assert_true(pool->kept_bytes <= BUF_KEPT_MAX + pool->used_bytes / 2);
+}
+
+static void test_a_busy_pool_keeps_half_of_what_is_in_use(void **state)
+{
+    (void)state;
+    struct buf_pool pool;
+    buf_pool_init(&pool);
+    struct buf bufs[BUSY] = {{0}};
+    for (size_t index = 0; index < BUSY; index++) {
+        fill(&pool, &bufs[index], BUSY_BYTES);
+    }
+    for (size_t index = BUSY; index-- > BUSY / 2;) {
+        buf_clear(&pool, &bufs[index]);
+    }
+    assert_true(pool.kept_bytes > pool.used_bytes / 2);
+    expect_nothing_beyond(&pool);
+    for (size_t index = BUSY / 2; index-- > 0;) {
+        buf_clear(&pool, &bufs[index]);
+        expect_nothing_beyond(&pool);
+    }
+    assert_int_equal(pool.kept_bytes, BUF_KEPT_MAX);
+    buf_pool_deinit(&pool);
+}
+
+static void test_kept_blocks_of_another_size_are_not_in_the_way(void **state)
+{
+    (void)state;
+    struct buf_pool pool;
+    buf_pool_init(&pool);
+    struct buf bufs[BUF_KEPT_MAX / 65536] = {{0}};
+    for (size_t index = 0; index < ARRAY_COUNT(bufs); index++) {
+        fill(&pool, &bufs[index], 65536);
+    }
+    for (size_t index = 0; index < ARRAY_COUNT(bufs); index++) {
+        buf_clear(&pool, &bufs[index]);
+    }
+    assert_int_equal(pool.kept_bytes, BUF_KEPT_MAX);
+    struct buf buf = {0};
+    fill(&pool, &buf, BUSY_BYTES);
+    unsigned class = buf.block->class;
+    buf_clear(&pool, &buf);
+    assert_non_null(pool.kept[class]);
+    expect_nothing_beyond(&pool);
+    buf_pool_deinit(&pool);
+}
+
 static void test_what_no_block_can_hold_is_refused(void **state)
 {
     (void)state;
@@ -251,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_a_reservation_that_is_not_used_is_dropped),
         cmocka_unit_test(test_a_freed_block_is_used_again),
         cmocka_unit_test(test_the_pool_keeps_no_more_than_its_limit),
+        cmocka_unit_test(test_a_busy_pool_keeps_half_of_what_is_in_use),
+        cmocka_unit_test(test_kept_blocks_of_another_size_are_not_in_the_way),
         cmocka_unit_test(test_what_no_block_can_hold_is_refused),
         cmocka_unit_test(test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one),
         cmocka_unit_test(test_a_steady_queue_does_not_grow),
