@@ -11,6 +11,7 @@ from parts_checks import violations
 from parts_clients import CHURN_CLIENTS, WITH, WITHOUT
 from parts_http import BENCH
 from parts_lockstep import CORES_CLIENTS, added_latency
+from parts_pace import late_us
 from parts_pipeline import ALONE, BESIDE, PIPELINED, POLITE_CLIENTS
 from processes import MIDDLE_ALONE, ONE_CORE
 from report import Section, Table
@@ -121,6 +122,7 @@ def other_goals(store: Store) -> list[Goal]:
                     store.points("service", "echo"))),
         Goal("polite clients beside a greedy one: p99, beside without it", LESS, 1.25,
              {"": middle(store.ratio("fairness", "echo", BESIDE, ALONE, POLITE_CLIENTS, "latency_p99_us"))}),
+        Goal("`--gap`: time behind it, p99", LESS, 1000, {"": late_us(store, "p99_us")}, " µs", 0),
         Goal("a strict target: violations", LESS, 0, {"": violations(store)} if store.has("strict") else {},
              digits=0),
     ]

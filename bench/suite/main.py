@@ -20,6 +20,7 @@ import parts_clients
 import parts_cost
 import parts_http
 import parts_lockstep
+import parts_pace
 import parts_pipeline
 import parts_spin
 import plots
@@ -31,7 +32,7 @@ from store import Store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTS = {part.name: part for module in (parts_lockstep, parts_spin, parts_pipeline, parts_http, parts_clients,
-                                        parts_cost, parts_checks) for part in module.PARTS}
+                                        parts_cost, parts_pace, parts_checks) for part in module.PARTS}
 PACKAGES = ("gnuplot-nox", "util-linux")
 
 
