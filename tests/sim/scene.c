@@ -32,9 +32,8 @@ struct scene *scene_prepare(const struct protocol *protocol)
 
 void scene_begin(struct scene *scene)
 {
-    world_open(
-        scene->world,
-        "build/tests/sim/test_failure_table or test_stream_table, with the name of the test");
+    world_open(scene->world,
+               "build/tests/sim/test_failure_* or test_stream_*, with the name of the test");
     scene_settle(scene);
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of scenes share; see scene.h. */
+#ifndef SIM_SCENE_TEST_H
+#define SIM_SCENE_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_engine.h"
+#include "memory.h"
+#include "scene.h"
+
+#define MS(count)      ((uint64_t)(count)*NS_PER_MS)
+#define SECONDS(count) ((uint64_t)(count)*NS_PER_S)
+
+/* An argument of the program is a part of the names of those tests that are to run. */
+void scenes_begin(int argc, char **argv);
+
+#endif
