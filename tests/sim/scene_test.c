@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* See scene_test.h. */
 #include "scene_test.h"
 
 void scenes_begin(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pace, limits and the end: each test plays one row of the failure table of DESIGN.md as a scene and reads as a story. The
- * protocol is `model` unless the row needs another: a request `N1.1.x` reaches the target as `>N1.1.x`,
- * and its answer `<yes` reaches the client as `yes`.
+ * Pace, limits and the end: each test plays one row of the failure table of DESIGN.md as a
+ * scene and reads as a story. The protocol is `model` unless the row needs another: a request `N1.1.x`
+ * reaches the target as `>N1.1.x`, and its answer `<yes` reaches the client as `yes`.
  *
  * `test_failure_limits NAME` runs only the tests whose name contains NAME.
  */

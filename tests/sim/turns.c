@@ -199,8 +199,8 @@ static bool is_another_read_first(const struct world *world, const struct connec
 }
 
 /* Who waits though `link` could carry its request; 0: nobody. (Who must be alone may have reserved another
- * link, and has no use for this one unless it is empty; and who may take any link may wait for one with less on
- * it, until it is read.) */
+ * link, and has no use for this one unless it is empty; and who may take any link may wait for one with less
+ * on it, until it is read.) */
 static uint64_t who_waits_for(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;
