@@ -35,27 +35,39 @@ static void *large_take(struct buf_pool *pool, unsigned class)
     return pool->kept[class] == NULL ? malloc(class_size(class)) : kept_take(pool, class);
 }
 
-static void free_kept(struct buf_pool *pool, unsigned class, size_t kept_max)
+/* While much is in use much is kept, or a busy process would map and unmap memory with every message. */
+static size_t kept_max(const struct buf_pool *pool)
 {
-    while (pool->kept_bytes > kept_max && pool->kept[class] != NULL) {
+    return BUF_KEPT_MAX + pool->used_bytes / 2;
+}
+
+static void large_give(struct buf_pool *pool, unsigned class, void *block)
+{
+    if (class_size(class) > kept_max(pool)) {
+        free(block);
+        return;
+    }
+    memcpy(block, &pool->kept[class], sizeof pool->kept[class]);
+    pool->kept[class] = block;
+    pool->kept_bytes += class_size(class);
+}
+
+static void free_kept(struct buf_pool *pool, unsigned class)
+{
+    while (pool->kept_bytes > kept_max(pool) && pool->kept[class] != NULL) {
         free(kept_take(pool, class));
     }
 }
 
-/* While much is in use much is kept, or a busy process would map and unmap memory with every message; as less
- * is used the rest goes back, what was given last at last. */
-static void large_give(struct buf_pool *pool, unsigned class, void *block)
+/* As less is used the rest goes back, what is like the block that was given last at last. */
+static void trim(struct buf_pool *pool, unsigned last)
 {
-    memcpy(block, &pool->kept[class], sizeof pool->kept[class]);
-    pool->kept[class] = block;
-    pool->kept_bytes += class_size(class);
-    size_t kept_max = BUF_KEPT_MAX + pool->used_bytes / 2;
-    for (unsigned other = BUF_POOLED_CLASSES; other < BUF_CLASSES; other++) {
-        if (other != class) {
-            free_kept(pool, other, kept_max);
+    for (unsigned class = BUF_POOLED_CLASSES; class < BUF_CLASSES; class ++) {
+        if (class != last) {
+            free_kept(pool, class);
         }
     }
-    free_kept(pool, class, kept_max);
+    free_kept(pool, last);
 }
 
 static struct buf_block *block_take(struct buf_pool *pool, unsigned class)
@@ -79,6 +91,9 @@ static void block_give(struct buf_pool *pool, struct buf_block *block)
         pool_give(&pool->small[class], block);
     } else {
         large_give(pool, class, block);
+    }
+    if (pool->kept_bytes > kept_max(pool)) {
+        trim(pool, class);
     }
 }
 

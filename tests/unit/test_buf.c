@@ -246,6 +246,45 @@ static void test_kept_blocks_of_another_size_are_not_in_the_way(void **state)
     buf_pool_deinit(&pool);
 }
 
+static void test_kept_blocks_go_with_small_ones_too(void **state)
+{
+    (void)state;
+    enum { SMALL = 2000 };
+    static struct buf small[SMALL];
+    struct buf_pool pool;
+    buf_pool_init(&pool);
+    struct buf bufs[BUSY] = {{0}};
+    for (size_t index = 0; index < SMALL; index++) {
+        fill(&pool, &small[index], 4096);
+    }
+    for (size_t index = 0; index < BUSY; index++) {
+        fill(&pool, &bufs[index], BUSY_BYTES);
+    }
+    for (size_t index = 0; index < BUSY; index++) {
+        buf_clear(&pool, &bufs[index]);
+    }
+    assert_true(pool.kept_bytes > 2 * BUF_KEPT_MAX);
+    for (size_t index = 0; index < SMALL; index++) {
+        buf_clear(&pool, &small[index]);
+        expect_nothing_beyond(&pool);
+    }
+    buf_pool_deinit(&pool);
+}
+
+static void test_one_very_large_block_does_not_empty_the_pool(void **state)
+{
+    (void)state;
+    struct buf_pool pool;
+    buf_pool_init(&pool);
+    struct buf kept = {0}, large = {0};
+    fill(&pool, &kept, 65536);
+    buf_clear(&pool, &kept);
+    fill(&pool, &large, (size_t)4 * BUF_KEPT_MAX);
+    buf_clear(&pool, &large);
+    assert_int_equal(pool.kept_bytes, 65536);
+    buf_pool_deinit(&pool);
+}
+
 static void test_what_no_block_can_hold_is_refused(void **state)
 {
     (void)state;
@@ -313,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_the_pool_keeps_no_more_than_its_limit),
         cmocka_unit_test(test_a_busy_pool_keeps_half_of_what_is_in_use),
         cmocka_unit_test(test_kept_blocks_of_another_size_are_not_in_the_way),
+        cmocka_unit_test(test_kept_blocks_go_with_small_ones_too),
+        cmocka_unit_test(test_one_very_large_block_does_not_empty_the_pool),
         cmocka_unit_test(test_what_no_block_can_hold_is_refused),
         cmocka_unit_test(test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one),
         cmocka_unit_test(test_a_steady_queue_does_not_grow),
