@@ -53,11 +53,9 @@ static int ask(int epoll_fd, struct epoll_event *events, int capacity, uint64_t 
 }
 
 static int wait_awake(struct spin *spin, int epoll_fd, struct epoll_event *events, int capacity,
-                      uint64_t limit_ns)
+                      uint64_t start_ns)
 {
-    uint64_t start_ns = sys_clock_ns();
-    int count = ask(epoll_fd, events, capacity, start_ns + limit_ns);
-    spin->spent_ns += sys_clock_ns() - start_ns;
+    int count = ask(epoll_fd, events, capacity, start_ns + spin->limit_ns);
     if (count != 0) {
         spin->hits++;
     } else {
@@ -66,23 +64,32 @@ static int wait_awake(struct spin *spin, int epoll_fd, struct epoll_event *event
     return count;
 }
 
+static int64_t time_left(int64_t timeout_ns, uint64_t spent_ns)
+{
+    if (timeout_ns < 0) {
+        return timeout_ns;
+    }
+    return spent_ns < (uint64_t)timeout_ns ? timeout_ns - (int64_t)spent_ns : 0;
+}
+
 int spin_wait(struct spin *spin, int epoll_fd, struct epoll_event *events, int capacity,
               int64_t timeout_ns)
 {
-    int64_t limit_ns = (int64_t)spin->limit_ns;
     /* A deadline that is near is met by the kernel's timer better than by asking. */
-    if (limit_ns == 0 || (timeout_ns >= 0 && timeout_ns <= limit_ns)) {
+    if (spin->limit_ns == 0 || (timeout_ns >= 0 && timeout_ns <= (int64_t)spin->limit_ns)) {
         return sys_epoll_wait(epoll_fd, events, capacity, timeout_ns);
     }
-    if (!spin->adapts || spin->score >= SCORE_SPINS) {
-        int count = wait_awake(spin, epoll_fd, events, capacity, spin->limit_ns);
-        keep_score(spin, count != 0);
-        return count != 0 ? count
-                          : sys_epoll_wait(epoll_fd, events, capacity,
-                                           timeout_ns < 0 ? timeout_ns : timeout_ns - limit_ns);
-    }
     uint64_t start_ns = sys_clock_ns();
+    if (!spin->adapts || spin->score >= SCORE_SPINS) {
+        int count = wait_awake(spin, epoll_fd, events, capacity, start_ns);
+        uint64_t spent_ns = sys_clock_ns() - start_ns;
+        spin->spent_ns += spent_ns;
+        keep_score(spin, count != 0);
+        return count != 0
+                   ? count
+                   : sys_epoll_wait(epoll_fd, events, capacity, time_left(timeout_ns, spent_ns));
+    }
     int count = sys_epoll_wait(epoll_fd, events, capacity, timeout_ns);
-    keep_score(spin, sys_clock_ns() - start_ns <= 2 * spin->limit_ns);
+    keep_score(spin, count > 0 && sys_clock_ns() - start_ns <= 2 * spin->limit_ns);
     return count;
 }
