@@ -433,7 +433,8 @@ void link_probed(struct mux *mux, struct link *link)
  * lost. */
 static void response_expired(struct mux *mux, struct link *link, struct exchange *exchange)
 {
-    bool half = !exchange->whole || link->written < exchange->out_end;
+    bool whole = exchange->whole; /* else it is its client that has stalled */
+    bool half = !whole || link->written < exchange->out_end;
     mux->counters.timeouts++;
     link->timeouts++;
     if (exchange->has_id) {
@@ -446,7 +447,7 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
     exchange_fail(mux, exchange, REASON_RESPONSE_TIMEOUT);
     if (!mux->by_id || half || link->timeouts >= TIMEOUTS_MAX || ids_are_spent(&link->ids)) {
         mux->is_wary = true; /* it is not on the link any more, and was not answered */
-        link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
+        link_replace(mux, link, whole ? REASON_RESPONSE_TIMEOUT : REASON_HALF_REQUEST);
     }
 }
 

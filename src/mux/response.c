@@ -299,10 +299,6 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     mux->counters.link_bytes_in += bytes.size;
     link->last_io_ns = mux->now_ns;
     link->timeouts = 0;
-    if (link->state == LINK_DELAYING && !mux->by_id) {
-        count_stray(mux, link, bytes);
-        link_replace(mux, link, REASON_TARGET_STRAY);
-    }
     if (!link_is_usable(link)) {
         return;
     }

@@ -248,6 +248,23 @@ static void test_clients_that_leave_in_mid_request_do_not_make_the_pause_grow(vo
     play_got(play_link(7), "w7\n");
 }
 
+static void test_nor_do_clients_that_stall_in_mid_request(void **state)
+{
+    (void)state;
+    struct mux_options options = pool_of(1, 1);
+    options.response_timeout_ns = options.retry_delay_min_ns;
+    play_open(&options);
+    for (size_t round = 1; round <= 6; round++) {
+        asking("s1\nhalf\n");
+        play_time(options.retry_delay_min_ns * 5 / 4);
+        play_got(play_link(round), "s1\nhalf\n");
+        play_time(options.response_timeout_ns);
+    }
+    asking("w7\n");
+    play_time(options.retry_delay_min_ns * 5 / 4);
+    play_got(play_link(7), "w7\n");
+}
+
 static void test_nor_do_they_have_the_target_connected_again_at_once(void **state)
 {
     (void)state;
@@ -257,6 +274,48 @@ static void test_nor_do_they_have_the_target_connected_again_at_once(void **stat
     assert_int_equal(play.attempts, 1);
     play_time(play_options(&play_by_order).retry_delay_min_ns * 5 / 4);
     play_got(play_link(2), "w2\n");
+}
+
+static void test_outages_add_up_for_a_request_that_waits(void **state)
+{
+    (void)state;
+    struct mux_options options = pool_of(1, 1);
+    options.queue_timeout_ns = SECONDS(5);
+    options.delay_ns = SECONDS(10); /* so that it waits though there is a link */
+    options.retry_delay_min_ns = options.retry_delay_max_ns = MS(100);
+    play_open(&options);
+    play.refuses = true;
+    struct peer *one = asking("w1\n");
+    play_time(SECONDS(3));
+    play.refuses = false;
+    play_time(SECONDS(4));
+    play_got(one, "");
+    play.refuses = true;
+    play_reset(play_link(1));
+    play_time(MS(1500));
+    play_got(one, "");
+    play_time(MS(500));
+    play_got(one, PLAY_UNREACHABLE);
+}
+
+static void test_what_comes_while_the_delay_runs_is_nobodys(void **state)
+{
+    (void)state;
+    static const char *const greetings[] = {"Ahello\n", "Ahel"};
+    for (size_t index = 0; index < ARRAY_COUNT(greetings); index++) {
+        struct mux_options options = pool_of(1, 1);
+        options.delay_ns = MS(100);
+        play_open(&options);
+        struct peer *one = asking("w1\n");
+        play_say(play_link(1), greetings[index]);
+        assert_true(play_link(1)->closed || play_link(1)->wants == MUX_END);
+        play_time(SECONDS(2));
+        play_got(play_link(1), "");
+        play_got(play_link(2), "w1\n");
+        play_say(play_link(2), "A1\n");
+        play_got(one, "A1\n");
+        (void)play_close(NULL);
+    }
 }
 
 /* ---- when they go ---- */
@@ -401,6 +460,9 @@ int main(void)
         cmocka_unit_test_teardown(test_who_has_requests_on_a_link_is_alone_there, play_close),
         cmocka_unit_test_teardown(test_clients_that_leave_in_mid_request_do_not_make_the_pause_grow,
                                   play_close),
+        cmocka_unit_test_teardown(test_nor_do_clients_that_stall_in_mid_request, play_close),
+        cmocka_unit_test_teardown(test_outages_add_up_for_a_request_that_waits, play_close),
+        cmocka_unit_test(test_what_comes_while_the_delay_runs_is_nobodys),
         cmocka_unit_test_teardown(test_nor_do_they_have_the_target_connected_again_at_once,
                                   play_close),
         cmocka_unit_test_teardown(test_what_must_be_alone_keeps_one_link_free_and_no_other,
