@@ -165,7 +165,7 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
             out[at++] = speaker == REQUEST ? '>' : '<';
         }
         if (framing == FRAMING_MODEL_ID) {
-            message_set_id(out + at, 0); /* for now */
+            message_set_id(out + at, 0); /* the sender writes its own over it */
             at += 2;
         }
         break;

@@ -11,3 +11,22 @@ void scenes_begin(int argc, char **argv)
     }
     trace_catch_signals();
 }
+
+void scene_warm_up(struct scene *scene, const char *answer)
+{
+    uint32_t zoe = client_connects(scene);
+    client_says(scene, zoe, "N9.1.warm\n");
+    assert_string_equal(target_hears(scene), ">N9.1.warm\n");
+    target_says(scene, "<up\n");
+    assert_string_equal(client_hears(scene, zoe), answer);
+    client_half_closes(scene, zoe);
+    assert_true(client_is_closed(scene, zoe));
+}
+
+void scene_is_served(struct scene *scene, uint32_t client, const char *answer)
+{
+    client_says(scene, client, "N8.8.well?\n");
+    assert_string_equal(target_hears(scene), ">N8.8.well?\n");
+    target_says(scene, "<well\n");
+    assert_string_equal(client_hears(scene, client), answer);
+}

@@ -23,4 +23,9 @@
 /* An argument of the program is a part of the names of those tests that are to run. */
 void scenes_begin(int argc, char **argv);
 
+/* The link answers once, for a client that is gone again; `answer` is what it hears of "up". */
+void scene_warm_up(struct scene *scene, const char *answer);
+/* Asks and is answered: the route works. `answer` is what the client hears of "well". */
+void scene_is_served(struct scene *scene, uint32_t client, const char *answer);
+
 #endif

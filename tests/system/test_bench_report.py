@@ -2,7 +2,6 @@
 """The benchmark suite: what it makes of measurements, and that it runs. No test is about speed."""
 
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -183,14 +182,8 @@ def suite(*options, **more):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
-def needs_bench_programs():
-    if not os.access(ROOT / "build" / "bench" / "bench-load", os.X_OK):
-        pytest.skip("the benchmark programs are not built")
-
-
 @pytest.mark.timeout(60)
 def test_a_tiny_run_writes_a_report(tmp_path):
-    needs_bench_programs()
     run = suite("--only", "lockstep", "--wires", "echo", "--rounds", 1, "--seconds", 1, "--clients", "1 2",
                 "--output", tmp_path / "out")
     output, errors = run.communicate(timeout=50)
@@ -211,7 +204,6 @@ def children_of(pid):
 
 
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path):
-    needs_bench_programs()
     run = suite("--only", "lockstep", "--wires", "echo", "--seconds", 20, "--output", tmp_path / "out")
     deadline = time.monotonic() + 20
     while len(children_of(run.pid)) < 4 and time.monotonic() < deadline:  # target, relay, multiplexer, load
@@ -225,7 +217,6 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path):
 
 
 def test_trouble_is_told_in_one_line(tmp_path):
-    needs_bench_programs()
     run = suite("--only", "lockstep", "--wires", "echo", "--output", tmp_path, "--program", "/bin/false")
     _, errors = run.communicate(timeout=20)
     assert run.returncode == 1
