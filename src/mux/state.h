@@ -12,6 +12,7 @@
  *     answer.c     what a client is given
  *     memory.c     who has to go when memory is spent
  *     link.c       life and end of a link; its wishes
+ *     link_deadline.c  when it has had its time
  *     response.c   bytes of the target -> responses
  *     schedule.c   whose turn it is, on which link
  *     dial.c       when and where to connect; back-off; the outage clock
@@ -34,27 +35,9 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/random.h"
-#include "base/units.h"
 #include "mux/ids.h"
+#include "mux/limits.h"
 #include "mux/mux.h"
-
-enum {
-    LINGER_BYTES_MAX = 64 * 1024,     /* discarded from a client that is being closed */
-    WRITE_PROGRESS_BYTES = 64 * 1024, /* what a slow client must take within --write-timeout */
-    ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
-    CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
-    CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
-    JOINED_MAX =
-        64, /* of one client at a time: what it is given at once is no more than its backlog */
-    TRUST_RESPONSES = 2, /* of a link whose predecessor left requests unanswered */
-    TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
-};
-
-#define LINGER_NS (2 * NS_PER_S)
-#define RETIRE_NS (1 * NS_PER_S)
-#define RESOLVE_NS                                                                                 \
-    (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
-#define SILENCE_PROBE_NS (1 * NS_PER_MS)
 
 enum timer_kind { TIMER_ROUTE, TIMER_CLIENT, TIMER_LINK };
 
@@ -412,7 +395,6 @@ void link_ended(struct mux *mux, struct link *link);
 void link_failed(struct mux *mux, struct link *link, enum io_failure failure);
 void link_closed(struct mux *mux, struct link *link);
 unsigned link_wants(const struct mux *mux, const struct link *link);
-uint64_t link_deadline(const struct mux *mux, const struct link *link);
 void link_expired(struct mux *mux, struct link *link);
 void link_touch(struct mux *mux, struct link *link);
 /* Nobody stands in the turns: --link-idle may begin to run. */
@@ -422,6 +404,14 @@ void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
 /* Takes the unsent bytes of an exchange out again. */
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
 bool link_is_usable(const struct link *link);
+
+/* ---- link_deadline.c ---- */
+uint64_t link_deadline(const struct mux *mux, const struct link *link);
+/* Of what its oldest exchange waits for. */
+uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
+                                const struct exchange *oldest);
+/* When --link-lifetime is over; TIME_NEVER: it has none. */
+uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link);
 
 /* ---- dial.c ---- */
 void dial_init(struct mux *mux);

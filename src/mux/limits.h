@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the core bounds without an option: sizes, counts, times. Private to mux/. */
+#ifndef MUX_LIMITS_H
+#define MUX_LIMITS_H
+
+#include "base/units.h"
+
+enum {
+    LINGER_BYTES_MAX = 64 * 1024,     /* discarded from a client that is being closed */
+    WRITE_PROGRESS_BYTES = 64 * 1024, /* what a slow client must take within --write-timeout */
+    ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
+    CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
+    CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
+    JOINED_MAX =
+        64, /* of one client at a time: what it is given at once is no more than its backlog */
+    TRUST_RESPONSES = 2, /* of a link whose predecessor left requests unanswered */
+    TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
+};
+
+#define LINGER_NS (2 * NS_PER_S)
+#define RETIRE_NS (1 * NS_PER_S)
+#define RESOLVE_NS                                                                                 \
+    (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
+#define SILENCE_PROBE_NS (1 * NS_PER_MS)
+
+#endif
