@@ -372,7 +372,7 @@ static void memory_spent(struct reporter *reporter)
     log_line_end(&line);
 }
 
-void reporter_event(void *context, const struct mux_event *event)
+static void reporter_event(void *context, const struct mux_event *event)
 {
     struct reporter *reporter = context;
     switch (event->kind) {
@@ -427,4 +427,23 @@ void reporter_event(void *context, const struct mux_event *event)
         memory_spent(reporter);
         break;
     }
+}
+
+/* Nobody reads these. */
+static const uint32_t never_written = 1U << MUX_REQUEST;
+
+/* These become debug lines and nothing else. Every message is four events, so it is worth sparing
+ * the core the telling. */
+static const uint32_t written_at_debug = 1U << MUX_LINK_CLOSED | 1U << MUX_JOINED |
+                                         1U << MUX_REQUEST_TAKEN | 1U << MUX_RESPONSE |
+                                         1U << MUX_EXCHANGE_ENDED | 1U << MUX_RESENT;
+
+struct mux_observer reporter_observer(struct reporter *reporter)
+{
+    bool wants_debug = log_wants(reporter->log, LOG_DEBUG);
+    return (struct mux_observer){
+        .context = reporter,
+        .event = reporter_event,
+        .ignored = never_written | (wants_debug ? 0 : written_at_debug),
+    };
 }

@@ -38,7 +38,8 @@ struct reporter {
     struct log_limit connect_failed, stray, memory;
 };
 
-/* A mux_observer's `event`; the context is the reporter. */
-void reporter_event(void *context, const struct mux_event *event);
+/* The observer for a core. It ignores the events that would become no line, so the log's level must not
+ * change afterwards. */
+struct mux_observer reporter_observer(struct reporter *reporter);
 
 #endif

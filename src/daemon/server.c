@@ -91,8 +91,8 @@ static void prepare_reporter(struct server *server)
 
 static bool open_mux(struct server *server, struct error *error)
 {
-    const struct mux_observer observer = {.context = &server->reporter, .event = reporter_event};
     prepare_reporter(server);
+    const struct mux_observer observer = reporter_observer(&server->reporter);
     server->mux = mux_create(&server->options.mux, &observer, server->scratch, engine_now());
     if (server->mux == NULL) {
         error_set(error, "not enough memory");
