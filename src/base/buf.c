@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A byte queue in one pooled block; see buf.h. Bytes are moved in one place only: grow(). */
+/* A byte queue in one pooled block; see buf.h. Bytes are moved in one place only, grow(), but for
+ * what an owner asks for. */
 #include "base/buf.h"
 
 #include <assert.h>
@@ -202,16 +203,15 @@ void buf_truncate(struct buf_pool *pool, struct buf *buf, size_t size)
     }
 }
 
-void buf_remove(struct buf_pool *pool, struct buf *buf, size_t offset, size_t size)
+void buf_move(struct buf *buf, size_t to, size_t from, size_t size)
 {
-    assert(offset <= buf_size(buf));
-    assert(size <= buf_size(buf) - offset);
-    if (buf->block == NULL) {
-        return;
+    assert(to <= from);
+    assert(from <= buf_size(buf));
+    assert(size <= buf_size(buf) - from);
+    if (size > 0) {
+        uint8_t *bytes = buf->block->bytes + buf->block->head;
+        memmove(bytes + to, bytes + from, size);
     }
-    uint8_t *hole = buf->block->bytes + buf->block->head + offset;
-    memmove(hole, hole + size, buf_size(buf) - offset - size);
-    buf_truncate(pool, buf, buf_size(buf) - size);
 }
 
 void buf_clear(struct buf_pool *pool, struct buf *buf)

@@ -90,8 +90,8 @@ void buf_consume(struct buf_pool *pool, struct buf *buf, size_t size);
 /* Drops readable bytes from the back, so that `size` stay. */
 void buf_truncate(struct buf_pool *pool, struct buf *buf, size_t size);
 
-/* Drops `size` readable bytes from `offset` on. */
-void buf_remove(struct buf_pool *pool, struct buf *buf, size_t offset, size_t size);
+/* Moves `size` readable bytes from the offset `from` forward to `to`, over what was there. */
+void buf_move(struct buf *buf, size_t to, size_t from, size_t size);
 
 /* Drops everything. */
 void buf_clear(struct buf_pool *pool, struct buf *buf);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -57,11 +58,19 @@ static void set_times(struct mux_options *options, const struct config *config)
     options->grace_ns = config->grace_ns;
 }
 
-/* The jitter of two multiplexers that start together must differ; it needs to be no better than
- * that. */
-static uint64_t jitter_seed(void)
+/* What nobody outside can guess. A system that has only just started may have no randomness yet; then the
+ * clock and the process have to do, which at least differ between two multiplexers that start together. */
+static void draw_secrets(struct mux_options *options)
 {
-    return engine_now() ^ ((uint64_t)getpid() << 40);
+    struct {
+        uint64_t seed;
+        struct hash_secret secret;
+    } drawn = {.seed = engine_now() ^ ((uint64_t)getpid() << 40)};
+    if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn) {
+        drawn.secret.words[0] = drawn.seed;
+    }
+    options->seed = drawn.seed;
+    options->secret = drawn.secret;
 }
 
 static bool parse_listen(struct route_options *options, const struct config *config,
@@ -139,7 +148,7 @@ bool route_options_init(struct route_options *options, const struct config *conf
     options->mux.on_demand = config->on_demand;
     options->mux.hold = config->hold;
     options->mux.coalesce = config->coalesce;
-    options->mux.seed = jitter_seed();
+    draw_secrets(&options->mux);
     options->engine.keepalive_idle_ns = config->keepalive_ns;
     options->engine.user_timeout_ns = user_timeout(config);
 

@@ -144,6 +144,7 @@ static void check_waiting(const struct mux *mux)
         assert(exchange->arrived_ns >= arrived_ns); /* so the oldest has the earliest deadline */
         arrived_ns = exchange->arrived_ns;
     }
+    heap_check(&mux->returned);
     check_deadline(mux, &mux->timer, waiting_deadline(mux));
     if (!mux->schedule_wanted) {
         check_deadline(mux, &mux->timer, dial_deadline(mux));
@@ -157,6 +158,7 @@ void mux_check(const struct mux *mux)
     uint32_t refused = 0;
     uint32_t turns = 0;
     uint32_t bound = 0;
+    uint32_t joined = 0;
     for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
         const struct client *client = table_at(mux, slot);
         if (client->state == CLIENT_FREE) {
@@ -166,6 +168,7 @@ void mux_check(const struct mux *mux)
         refused += client->refused;
         turns += list_is_linked(&client->turn);
         bound += client->bound;
+        joined += client->joined;
         check_client(mux, client);
     }
     uint32_t links = 0;
@@ -193,7 +196,11 @@ void mux_check(const struct mux *mux)
     assert(usable == mux->usable_count);
     assert((usable == 0) == (mux->outage_from_ns != TIME_NEVER));
     assert(in_flight == mux->counters.in_flight);
-    assert(list_count(&mux->waiting) == mux->counters.waiting);
+    assert(list_count(&mux->waiting) + mux->returned.count == mux->counters.waiting);
     check_waiting(mux);
+    assert(joined == mux->joined_count);
+    if (mux->options.coalesce) {
+        keys_check(&mux->leaders);
+    }
     heap_check(&mux->heap);
 }

@@ -48,7 +48,7 @@ bool dial_is_wanted(const struct mux *mux)
     if (mux->usable_count > 0) {
         return is_crowded(mux);
     }
-    if (!list_is_empty(&mux->waiting)) {
+    if (mux->counters.waiting > 0) {
         return true;
     }
     if (mux->draining) {
@@ -61,7 +61,7 @@ static uint64_t due_at(const struct mux *mux, const struct back_off *back_off)
 {
     uint64_t pause = back_off->pause_ns;
     uint64_t pause_max = mux->options.queue_timeout_ns / 2;
-    if (mux->usable_count == 0 && !list_is_empty(&mux->waiting) && pause > pause_max) {
+    if (mux->usable_count == 0 && mux->counters.waiting > 0 && pause > pause_max) {
         pause = pause_max;
     }
     return time_after(back_off->pause_from_ns, pause);

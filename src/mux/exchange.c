@@ -197,7 +197,7 @@ static void leave(struct mux *mux, struct exchange *exchange)
         share_end(mux, exchange);
         break;
     case EXCHANGE_JOINED:
-        share_leave(exchange);
+        share_leave(mux, exchange);
         break;
     case EXCHANGE_GATHERING:
         share_end(mux, exchange);
@@ -273,7 +273,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     if (mux->by_id) {
         exchange->id = ids_give(&link->ids, exchange);
     }
-    if (!write_request(mux, exchange, link, bytes)) {
+    if (!waiting_has_room(mux) || !write_request(mux, exchange, link, bytes)) {
         if (mux->by_id) {
             ids_free(&link->ids, exchange->id);
         }
@@ -418,8 +418,8 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
 {
     struct link *link = exchange->link;
     if (exchange->sent_ns == TIME_NEVER) {
-        if (link->state == LINK_UP) {
-            link_unsend(mux, link, exchange);
+        if (link->state == LINK_UP && exchange->out_end > exchange->out_begin) {
+            link_unsend(mux, link, exchange); /* with all others that its client leaves behind */
         }
         mux->counters.dropped++;
         exchange_finish(mux, exchange, client_gone_reason(exchange->client));

@@ -3,7 +3,8 @@
  * Identifiers of a link; see ids.h.
  *
  * The table has at least four times the places that exchanges may hold, and half of it may be retired: so
- * a quarter is always free, and mostly the next place is.
+ * a quarter is always free, and mostly the next place is. Held places are stepped over: once around the table
+ * that is three for each that is given, whichever are held, and at most three quarters of the table at once.
  */
 #include "mux/ids.h"
 

@@ -332,17 +332,25 @@ void link_sent(struct mux *mux, struct link *link, size_t size)
     touch_uploader(mux, link);
 }
 
+/* One pass, however many requests the client leaves behind: those whose bytes are gone begin where they
+ * end. */
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)
 {
-    size_t size = (size_t)(exchange->out_end - exchange->out_begin);
-    size_t offset = (size_t)(exchange->out_begin - link->written);
-    for (struct list *node = list_next(&link->exchanges, &exchange->node); node != NULL;
-         node = list_next(&link->exchanges, node)) {
-        struct exchange *behind = LIST_ENTRY(node, struct exchange, node);
-        behind->out_begin -= size;
-        behind->out_end -= size;
+    const struct client *client = exchange->client;
+    uint64_t end = exchange->out_begin; /* of what stays */
+    assert(exchange->sent_ns == TIME_NEVER);
+    for (struct exchange *each = exchange; each != NULL; each = exchange_behind(each)) {
+        size_t size = (size_t)(each->out_end - each->out_begin);
+        bool stays = each->client != client;
+        if (stays) {
+            buf_move(&link->out, (size_t)(end - link->written),
+                     (size_t)(each->out_begin - link->written), size);
+        }
+        each->out_begin = end;
+        end += stays ? size : 0;
+        each->out_end = end;
     }
-    buf_remove(&mux->link_bufs, &link->out, offset, size);
+    buf_truncate(&mux->link_bufs, &link->out, (size_t)(end - link->written));
 }
 
 void link_probed(struct mux *mux, struct link *link)

@@ -172,6 +172,7 @@ void mux_destroy(struct mux **mux_pointer)
     buf_pool_deinit(&mux->link_bufs);
     table_deinit(mux);
     heap_deinit(&mux->heap);
+    heap_deinit(&mux->returned);
     share_deinit(mux);
     free_links(mux);
     free(mux);

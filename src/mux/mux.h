@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/hash.h"
 #include "base/span.h"
 #include "mux/reason.h"
 #include "protocol/protocol.h"
@@ -87,7 +88,8 @@ struct mux_options {
     bool on_demand; /* no link before a request waits */
     bool hold;      /* keep a link open always */
 
-    uint64_t seed; /* of the jitter */
+    uint64_t seed;             /* of the jitter */
+    struct hash_secret secret; /* of tables whose keys clients choose */
 };
 
 /* Fills everything but `protocol` with the defaults of DESIGN section 3. */

@@ -184,7 +184,7 @@ static bool begin_response(struct mux *mux, const struct link *link, struct exch
 {
     if (!exchange->responding) {
         exchange->responding = true;
-        share_close(exchange);
+        share_close(mux, exchange);
         exchange_release_bytes(mux, exchange);
     }
     return link->state == LINK_UP;

@@ -21,61 +21,41 @@
  * for the leader was sent for all: they are not sent one after another.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "mux/state.h"
 
-enum { BUCKETS_BITS = 10 };
-
 bool share_init(struct mux *mux)
 {
-    if (!mux->options.coalesce) {
-        return true;
-    }
-    mux->leaders = calloc((size_t)1 << BUCKETS_BITS, sizeof *mux->leaders);
-    for (size_t index = 0; mux->leaders != NULL && index < (size_t)1 << BUCKETS_BITS; index++) {
-        list_init(&mux->leaders[index]);
-    }
-    return mux->leaders != NULL;
+    return !mux->options.coalesce || keys_init(&mux->leaders, &mux->options.secret);
 }
 
 void share_deinit(struct mux *mux)
 {
-    free(mux->leaders);
+    keys_deinit(&mux->leaders);
 }
 
 /* ---- leaders ---- */
 
-static struct list *bucket_of(const struct mux *mux, uint64_t key)
+static struct exchange *find_leader(struct mux *mux, uint64_t key)
 {
-    return &mux->leaders[key * 0x9E3779B97F4A7C15U >> (64 - BUCKETS_BITS)];
-}
-
-static struct exchange *find_leader(const struct mux *mux, uint64_t key)
-{
-    const struct list *bucket = bucket_of(mux, key);
-    for (struct list *node = list_first(bucket); node != NULL; node = list_next(bucket, node)) {
-        struct exchange *leader = LIST_ENTRY(node, struct exchange, leader_node);
-        if (leader->request.key == key) {
-            return leader;
-        }
-    }
-    return NULL;
+    struct key_entry *entry = keys_find(&mux->leaders, key);
+    return entry == NULL ? NULL : CONTAINER_OF(entry, struct exchange, leader);
 }
 
 /* In place of an older one of the same key. */
 static void lead(struct mux *mux, struct exchange *exchange)
 {
-    struct exchange *older = find_leader(mux, exchange->request.key);
+    uint64_t key = exchange->request.key;
+    struct key_entry *older = keys_find(&mux->leaders, key);
     if (older != NULL) {
-        list_remove(&older->leader_node);
+        keys_drop(&mux->leaders, older);
     }
-    list_push_back(bucket_of(mux, exchange->request.key), &exchange->leader_node);
+    keys_put(&mux->leaders, &exchange->leader, key);
 }
 
-void share_close(struct exchange *exchange)
+void share_close(struct mux *mux, struct exchange *exchange)
 {
-    list_drop(&exchange->leader_node);
+    keys_drop(&mux->leaders, &exchange->leader);
 }
 
 /* ---- joining ---- */
@@ -95,7 +75,7 @@ static bool may_join(const struct mux *mux, const struct exchange *leader)
 
 bool share_join(struct mux *mux, struct exchange *exchange)
 {
-    if (mux->leaders == NULL) {
+    if (!mux->options.coalesce) {
         return false;
     }
     if (!exchange->request.resendable) {
@@ -109,13 +89,14 @@ bool share_join(struct mux *mux, struct exchange *exchange)
     const struct client *client = exchange->client;
     bool is_behind =
         client->joined >= JOINED_MAX || buf_size(&client->out) > mux->options.backlog_bytes_max;
-    if (leader == NULL || is_behind || !may_join(mux, leader)) {
+    if (leader == NULL || is_behind || !may_join(mux, leader) || !waiting_has_room(mux)) {
         lead(mux, exchange);
         return false;
     }
     exchange->state = EXCHANGE_JOINED;
     list_push_back(&leader->joiners, &exchange->node);
     exchange->client->joined++;
+    mux->joined_count++;
     mux->counters.coalesced++;
     observe(mux, (struct mux_event){.kind = MUX_JOINED,
                                     .client_id = client_id(exchange->client),
@@ -125,10 +106,11 @@ bool share_join(struct mux *mux, struct exchange *exchange)
     return true;
 }
 
-void share_leave(struct exchange *exchange)
+void share_leave(struct mux *mux, struct exchange *exchange)
 {
     list_remove(&exchange->node);
     exchange->client->joined--;
+    mux->joined_count--;
 }
 
 /* ---- the leader's end ---- */
@@ -198,12 +180,12 @@ void share_end(struct mux *mux, struct exchange *exchange)
         mux->effects_open--;
         mux->effects_ended++;
     }
-    share_close(exchange);
+    share_close(mux, exchange);
     if (list_is_empty(&exchange->joiners)) {
         return;
     }
     struct exchange *heir = LIST_ENTRY(list_front(&exchange->joiners), struct exchange, node);
-    share_leave(heir);
+    share_leave(mux, heir);
     list_move_all(&heir->joiners, &exchange->joiners);
     lead(mux, heir);
     waiting_return(mux, heir);

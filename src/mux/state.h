@@ -19,6 +19,7 @@
  *     exchange.c   an exchange from queue to end, and its answer to the client
  *     waiting.c    the requests that wait, and how long
  *     ids.c        identifiers on a link
+ *     keys.c       entries found by a key that clients choose
  *     share.c      requests that share a response
  *     table.c      slots and ids of clients
  *
@@ -36,6 +37,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "mux/ids.h"
+#include "mux/keys.h"
 #include "mux/limits.h"
 #include "mux/mux.h"
 
@@ -161,7 +163,7 @@ struct link {
 
 enum exchange_state {
     EXCHANGE_GATHERING, /* only in its client's queue, until enough of its request is there */
-    EXCHANGE_WAITING,   /* in mux->waiting, and in its client's queue */
+    EXCHANGE_WAITING,   /* in mux->waiting or mux->returned, and in its client's queue */
     EXCHANGE_JOINED,    /* in its leader's list, and in its client's queue */
     EXCHANGE_TAKEN,     /* in its link's list, and in its client's queue unless it is an orphan */
     EXCHANGE_FAILED,    /* only in its client's queue, until its error reply's turn comes */
@@ -170,7 +172,7 @@ enum exchange_state {
 struct exchange {
     struct list node;        /* in mux->waiting, link->exchanges or leader->joiners */
     struct list client_node; /* in client->exchanges */
-    struct list leader_node; /* in a bucket of mux->leaders: others may join it */
+    struct key_entry leader; /* in mux->leaders: others may join it */
     struct list joiners;     /* head; in order of arrival */
     struct client *client;   /* NULL: an orphan */
     struct link *link;       /* while TAKEN */
@@ -178,6 +180,7 @@ struct exchange {
     uint64_t arrived_ns;
     uint64_t arrived_outage_ns;  /* the outage clock then */
     uint32_t in_begin;           /* stream position of its first byte in the client's `in` */
+    struct heap_item returned;   /* in mux->returned */
     uint64_t out_begin, out_end; /* stream positions on the link */
     uint64_t sent_ns;            /* first byte handed to the kernel; TIME_NEVER: none yet */
     uint64_t effects_ended;      /* of the route, when it took its link */
@@ -229,12 +232,14 @@ struct mux {
 
     struct list changed_clients, changed_links;
     struct list turns;    /* clients with a request that may be taken; see schedule.c */
-    struct list waiting;  /* exchanges WAITING, by serial */
+    struct list waiting;  /* exchanges WAITING since they arrived, in order of arrival */
+    struct heap returned; /* those that wait again, by arrival; has room for all that may come to */
     struct list partials; /* clients, longest-stalled partial message first */
     struct list slow;     /* clients, longest without progress first */
 
     /* share.c */
-    struct list *leaders;  /* owns; heads, by hash of the key; NULL: nothing is shared */
+    struct keys leaders;   /* by request.key */
+    uint32_t joined_count; /* exchanges JOINED */
     uint64_t effects_open; /* requests that may have an effect, from arrival to end */
     uint64_t effects_ended;
 
@@ -372,9 +377,9 @@ void share_deinit(struct mux *mux);
 /* A request has come. True: it shares another's response, and needs no link. */
 bool share_join(struct mux *mux, struct exchange *exchange);
 /* It is no longer JOINED. */
-void share_leave(struct exchange *exchange);
+void share_leave(struct mux *mux, struct exchange *exchange);
 /* Nobody joins it any more: its response has begun. */
-void share_close(struct exchange *exchange);
+void share_close(struct mux *mux, struct exchange *exchange);
 /* The whole response of the leader, for all who have joined it. */
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
                     struct span piece);
@@ -401,7 +406,8 @@ void link_touch(struct mux *mux, struct link *link);
 void links_idle(struct mux *mux);
 /* Ends it in order; its exchanges are failed or returned. */
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
-/* Takes the unsent bytes of an exchange out again. */
+/* Takes the bytes of an exchange of which nothing is sent out again, and those of its client's later
+ * exchanges. */
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
 bool link_is_usable(const struct link *link);
 
@@ -473,11 +479,15 @@ struct exchange *exchange_first(const struct list *head);
 /* ---- waiting.c ---- */
 /* WAITING from now on; it stands nowhere. */
 void waiting_enter(struct mux *mux, struct exchange *exchange);
-/* Likewise, in the place that its arrival gives it; its client's turn is the next. */
+/* Likewise, as old as it is; its client's turn is the next. */
 void waiting_return(struct mux *mux, struct exchange *exchange);
 void waiting_leave(struct mux *mux, struct exchange *exchange);
 /* Whether --wait-timeout is over for it. */
 bool waiting_is_over(const struct mux *mux, const struct exchange *exchange);
+/* Whether another exchange may leave those that wait and come back to them later. False: no memory. */
+bool waiting_has_room(struct mux *mux) MUST_USE;
+/* The one that arrived first; NULL: nobody waits. */
+struct exchange *waiting_first(const struct mux *mux);
 /* Deadline of the oldest, and what ends those that are due. */
 uint64_t waiting_deadline(const struct mux *mux);
 void waiting_expire(struct mux *mux);

@@ -51,9 +51,9 @@ static void grace_expire(struct mux *mux)
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         link_replace(mux, &mux->links[slot], REASON_SHUTDOWN);
     }
-    while (!list_is_empty(&mux->waiting)) {
-        exchange_fail(mux, LIST_ENTRY(list_front(&mux->waiting), struct exchange, node),
-                      REASON_SHUTDOWN);
+    struct exchange *oldest;
+    while ((oldest = waiting_first(mux)) != NULL) {
+        exchange_fail(mux, oldest, REASON_SHUTDOWN);
     }
 }
 

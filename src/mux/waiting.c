@@ -4,7 +4,11 @@
  *
  * --wait-timeout counts from arrival, --queue-timeout the time without a usable link since then (the outage
  * clock, dial.c). Both deadlines are in the order of arrival, so the oldest has the earliest, and none needs
- * a timer of its own. A request that comes back from a link goes to the place that its arrival gives it.
+ * a timer of its own.
+ *
+ * Requests that come back, from a link that broke or from a leader that ended, may have arrived before or
+ * after any that waits. They stand in a heap beside the list: a search would pass as many as clients like to
+ * queue. Room is made in the heap before a request leaves.
  *
  * Each client remembers its oldest waiting request (`next`).
  */
@@ -32,7 +36,11 @@ void waiting_enter(struct mux *mux, struct exchange *exchange)
 void waiting_leave(struct mux *mux, struct exchange *exchange)
 {
     assert(exchange->state == EXCHANGE_WAITING);
-    list_remove(&exchange->node);
+    if (exchange->returned.place > 0) {
+        heap_remove(&mux->returned, &exchange->returned);
+    } else {
+        list_remove(&exchange->node);
+    }
     mux->counters.waiting--;
     struct client *client = exchange->client;
     if (client->next == exchange) { /* each is stepped over once */
@@ -42,33 +50,34 @@ void waiting_leave(struct mux *mux, struct exchange *exchange)
     }
 }
 
-/* In its place by arrival. What returns is among the oldest, so the walk is short. */
-static void insert(struct mux *mux, struct exchange *exchange)
+bool waiting_has_room(struct mux *mux)
 {
-    struct list *position = mux->waiting.next;
-    struct list *last = list_last(&mux->waiting);
-    if (last != NULL &&
-        LIST_ENTRY(last, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
-        position = &mux->waiting; /* one that had joined may be the youngest */
-    }
-    while (position != &mux->waiting &&
-           LIST_ENTRY(position, struct exchange, node)->arrived_ns < exchange->arrived_ns) {
-        position = position->next;
-    }
-    list_insert_before(position, &exchange->node);
-    mux->counters.waiting++;
+    uint32_t away = mux->counters.in_flight + mux->joined_count;
+    return heap_reserve(&mux->returned, mux->returned.count + away + 1);
 }
 
 void waiting_return(struct mux *mux, struct exchange *exchange)
 {
     struct client *client = exchange->client;
     exchange->state = EXCHANGE_WAITING;
-    insert(mux, exchange);
+    heap_set(&mux->returned, &exchange->returned, exchange->arrived_ns);
+    mux->counters.waiting++;
     if (client->next == NULL || exchange->serial < client->next->serial) {
         client->next = exchange;
     }
     turn_first(mux, client);
     timer_arm(mux, &mux->timer, waiting_deadline(mux));
+}
+
+struct exchange *waiting_first(const struct mux *mux)
+{
+    struct exchange *first = exchange_first(&mux->waiting);
+    struct heap_item *item = heap_first(&mux->returned);
+    if (item == NULL) {
+        return first;
+    }
+    struct exchange *returned = CONTAINER_OF(item, struct exchange, returned);
+    return first == NULL || returned->arrived_ns <= first->arrived_ns ? returned : first;
 }
 
 /* ---- the time a request may wait ---- */
@@ -105,14 +114,14 @@ static uint64_t waiting_ends(const struct mux *mux, const struct exchange *excha
 uint64_t waiting_deadline(const struct mux *mux)
 {
     /* Both deadlines are in the order of arrival, so the oldest has the earliest. */
-    struct exchange *oldest = exchange_first(&mux->waiting);
+    const struct exchange *oldest = waiting_first(mux);
     return oldest == NULL ? TIME_NEVER : waiting_ends(mux, oldest);
 }
 
 void waiting_expire(struct mux *mux)
 {
-    while (!list_is_empty(&mux->waiting)) {
-        struct exchange *oldest = LIST_ENTRY(list_front(&mux->waiting), struct exchange, node);
+    struct exchange *oldest;
+    while ((oldest = waiting_first(mux)) != NULL) {
         if (waiting_ends(mux, oldest) > mux->now_ns) {
             return;
         }

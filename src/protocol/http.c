@@ -93,8 +93,8 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
                                     struct span bytes, struct frame *frame, struct http_head *head)
 {
     size_t at = framer->scanned;
-    size_t start = http_line_start(bytes, at);
-    for (;;) { /* each round takes a line of at least two bytes */
+    size_t start = SIZE_MAX; /* not known yet: who sends single bytes has each line searched once */
+    for (;;) {               /* each round takes a line of at least two bytes */
         size_t limit = limit_of(settings, direction, head);
         bool found;
         enum http_refusal refusal = http_line_find(bytes, smaller(bytes.size, limit), &at, &found);
@@ -109,6 +109,7 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
                                                      is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
                                                               : HTTP_REFUSAL_HEAD_LARGE);
         }
+        start = start == SIZE_MAX ? http_line_start(bytes, at - 1) : start;
         struct span line = http_part(bytes, start, at - 2);
         bool is_started = (head->bits & HTTP_STARTED) != 0;
         if (line.size == 0 && is_started) {

@@ -121,6 +121,39 @@ static void test_clear_forgets_everything_but_where_to_go_on(void **state)
     ids_deinit(&ids);
 }
 
+/* How many places the next search looks at. */
+static uint32_t steps_of_give(struct ids *ids, uint32_t *id)
+{
+    uint32_t before = ids->next;
+    *id = ids_give(ids, thing(1));
+    return ((*id - before) & ids->mask) + 1;
+}
+
+/* The worst: half of the places is retired in one piece, and as much as may be held stands behind it. */
+static void test_no_search_for_a_number_takes_long(void **state)
+{
+    (void)state;
+    struct ids ids = table(0xFFFF);
+    uint32_t id;
+    for (size_t count = 0; count < PLACES / 2; count++) {
+        ids_retire(&ids, ids_give(&ids, thing(1)));
+    }
+    for (size_t count = 0; count < HELD_MAX - 1; count++) {
+        (void)ids_give(&ids, thing(2));
+    }
+    uint32_t steps = 0;
+    enum { GIVEN = 1000 };
+    for (size_t count = 0; count < GIVEN; count++) {
+        uint32_t more = steps_of_give(&ids, &id);
+        assert_in_range(more, 1, PLACES * 3 / 4 + 1);
+        steps += more;
+        ids_free(&ids, id);
+    }
+    assert_in_range(steps, GIVEN, 4 * GIVEN);
+    ids_clear(&ids);
+    ids_deinit(&ids);
+}
+
 /* ---- the core ---- */
 
 static void open_four(void)
@@ -318,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_an_identifier_comes_back_only_after_all_others),
         cmocka_unit_test(test_numbers_wrap_around_what_is_held_and_what_is_retired),
         cmocka_unit_test(test_half_of_the_places_may_be_retired),
+        cmocka_unit_test(test_no_search_for_a_number_takes_long),
         cmocka_unit_test(test_clear_forgets_everything_but_where_to_go_on),
         cmocka_unit_test_teardown(test_responses_in_any_order_find_their_requests, play_close),
         cmocka_unit_test_teardown(test_what_does_not_match_goes_to_nobody_and_the_link_goes_on,
