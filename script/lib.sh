@@ -67,6 +67,12 @@ build_release() {
     configure build gcc --buildtype=release -Db_sanitize=none && ninja -C build
 }
 
+# build_sanitized [TARGET]... is the build that shows uses of freed memory, overflows and the like.
+build_sanitized() {
+    configure build-asan gcc --buildtype=debugoptimized -Dwerror=true -Dunit_tests=enabled \
+        -Db_sanitize=address,undefined && ninja -C build-asan "$@"
+}
+
 # wait_for FILE TEXT [PID] waits until the file has a line with the text, for 20 s at most. A process
 # that has ended will not write it any more.
 wait_for() {
