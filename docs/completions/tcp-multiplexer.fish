@@ -25,6 +25,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l on-demand
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l via -d 'http: add a Via field, which names this multiplexer, to requests and responses'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l forwarded -d 'http: add a Forwarded field with the client\'s address to requests'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l modbus-ignore-id -d 'modbus: the device answers with wrong transaction ids: match its responses by their order, and check unit and function only'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l iso-ignore-mti -d 'iso8583, mpu: take any message as the answer, whatever its MTI and field 11 say'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l coalesce -d 'modbus: identical reads that arrive while one of them waits or is under way share its response'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l hold -d 'stay connected: when the target closes an idle connection, open the next at once instead of with the next request'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l client-timeout -x -a '' -d 'close a client that falls silent inside a request for this long'

@@ -38,6 +38,7 @@ struct config {
     bool hold;
     bool via, forwarded;   /* http */
     bool modbus_ignore_id; /* modbus */
+    bool iso_ignore_mti;   /* iso8583, mpu */
     bool coalesce;         /* protocols with reads that can be told: modbus */
 
     /* times, nanoseconds; see mux/mux.h */

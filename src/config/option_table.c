@@ -68,6 +68,8 @@ const struct option options[] = {
     {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
      .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
                  "their order, and check unit and function only"},
+    {FLAG("iso-ignore-mti", iso_ignore_mti), .group = GROUP_ROUTE,
+     .sentence = "iso8583, mpu: take any message as the answer, whatever its MTI and field 11 say"},
     {FLAG("coalesce", coalesce), .group = GROUP_ROUTE,
      .sentence =
          "modbus: identical reads that arrive while one of them waits or is under way share "

@@ -31,6 +31,7 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.via = config->via;
     options->settings.forwarded = config->forwarded;
     options->settings.ignore_id = config->modbus_ignore_id;
+    options->settings.iso_ignore_mti = config->iso_ignore_mti;
     options->settings.target = config->target;
     options->clients_max = (uint32_t)config->max_clients;
     options->links_max = (uint32_t)config->connections;

@@ -115,9 +115,11 @@ enum mux_event_kind {
     MUX_ERROR_REPLY,    /* the multiplexer answers: reason, bytes (size 0: closes instead) */
     MUX_EXCHANGE_ENDED, /* the last of every exchange: reason (REASON_NONE: answered or nothing
                            expected) */
-    MUX_RESENT, /* a request returns to the queue after its link broke: reason (of the link) */
-    MUX_STRAY,  /* bytes from the target that nobody waits for */
-    MUX_PAUSED, /* --buffer-memory is spent: reason of the client that was closed for it */
+    MUX_RESENT,  /* a request returns to the queue after its link broke: reason (of the link) */
+    MUX_STRAY,   /* bytes from the target that nobody waits for, or that do not answer `request` */
+    MUX_DOUBT,   /* a response is delivered although something in it does not fit `request` */
+    MUX_UNASKED, /* a harmless message that answers nothing was dropped, and the link goes on */
+    MUX_PAUSED,  /* --buffer-memory is spent: reason of the client that was closed for it */
 };
 
 /* Serials count from 1 in order of appearance and are 0 where there is none. All pointers are
@@ -130,7 +132,8 @@ struct mux_event {
     uint64_t client; /* serial of the client: the N of `#N` */
     uint64_t link;   /* serial of the link */
     uint64_t exchange;
-    uint64_t leader; /* serial of an exchange */
+    uint64_t leader;               /* serial of an exchange */
+    const struct request *request; /* what bytes do not answer; NULL: nobody waits for any */
     struct span bytes;
     uint64_t ns;
     const void *origin; /* what the engine passed in with mux_accepted or mux_connected */
@@ -158,6 +161,7 @@ struct mux_counters {
     uint64_t returned;       /* requests back to the queue, nothing written */
     uint64_t resent;         /* re-sendable requests back to the queue after they were written */
     uint64_t strays;         /* reads that brought bytes nobody waits for */
+    uint64_t unasked;        /* harmless messages that nobody waited for */
     uint64_t timeouts;       /* responses that did not come in time */
     uint64_t link_attempts, links_up, links_failed, links_lost;
     uint64_t cut;                 /* exchanges ended by shutdown */

@@ -157,18 +157,28 @@ void response_ended(struct mux *mux, struct link *link)
     }
 }
 
+/* Tells of bytes that are not, or may not be, the answer to a request (NULL: nobody waits for any). */
+static void report_bytes(struct mux *mux, enum mux_event_kind kind, const struct link *link,
+                         const struct request *request, struct span bytes)
+{
+    observe(mux, (struct mux_event){.kind = kind,
+                                    .link_id = link_id(link),
+                                    .link = link->serial,
+                                    .request = request,
+                                    .bytes = bytes});
+}
+
 /* Bytes that nobody waits for: counted, told, dropped. */
-static void count_stray(struct mux *mux, const struct link *link, struct span bytes)
+static void count_stray(struct mux *mux, const struct link *link, const struct request *request,
+                        struct span bytes)
 {
     mux->counters.strays++;
-    observe(mux,
-            (struct mux_event){
-                .kind = MUX_STRAY, .link_id = link_id(link), .link = link->serial, .bytes = bytes});
+    report_bytes(mux, MUX_STRAY, link, request, bytes);
 }
 
 void response_stray(struct mux *mux, struct link *link)
 {
-    count_stray(mux, link, buf_view(&link->in));
+    count_stray(mux, link, NULL, buf_view(&link->in));
     link_replace(mux, link, REASON_TARGET_STRAY);
 }
 
@@ -190,12 +200,55 @@ static bool begin_response(struct mux *mux, const struct link *link, struct exch
     return link->state == LINK_UP;
 }
 
-/* Whether a first piece may be of the response to the exchange. */
-static bool is_match(const struct mux *mux, const struct exchange *exchange, struct span piece)
+/* Whether a first piece may be of the response to the exchange. What a target returns of a request is relied
+ * on as soon as it was seen to return it. */
+static bool is_match(struct mux *mux, const struct link *link, const struct exchange *exchange,
+                     struct span piece)
 {
     const struct protocol *protocol = mux->options.protocol;
-    return protocol->matches == NULL || exchange->delivered ||
-           protocol->matches(&exchange->request, piece);
+    if (protocol->match == NULL || exchange->delivered) {
+        return true;
+    }
+    switch (protocol->match(&mux->options.settings, &exchange->request, piece)) {
+    case MATCH_NONE:
+        return false;
+    case MATCH_ANSWER:
+        return true;
+    case MATCH_PROOF:
+        mux->marks_are_proven = true;
+        return true;
+    case MATCH_DOUBT:
+        break;
+    }
+    if (!mux->marks_are_proven) {
+        report_bytes(mux, MUX_DOUBT, link, &exchange->request, piece);
+    }
+    return !mux->marks_are_proven;
+}
+
+/* Bytes that come while nobody waits for any. What is harmless is dropped when it is whole; by anything else
+ * position on the link is lost. Returns how many bytes it took. */
+static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    struct frame frame = {0};
+    enum frame_status status = FRAME_INVALID;
+    if (protocol->is_harmless != NULL) {
+        status =
+            protocol->frame_response(&mux->options.settings, &link->framer, NULL, bytes, &frame);
+    }
+    struct span message = span_of(bytes.data, frame.size);
+    if (status == FRAME_PARTIAL && link->exchanges_count == 0) {
+        return 0; /* it will be whole before a request takes the link, or cost the link */
+    }
+    if (status == FRAME_PIECE && protocol->is_harmless(&mux->options.settings, message)) {
+        mux->counters.unasked++;
+        report_bytes(mux, MUX_UNASKED, link, NULL, message);
+        return frame.size;
+    }
+    count_stray(mux, link, NULL, bytes);
+    link_replace(mux, link, REASON_TARGET_STRAY);
+    return 0;
 }
 
 static void refuse_response(struct mux *mux, struct link *link, enum frame_status status)
@@ -211,9 +264,7 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
     const struct mux_options *options = &mux->options;
     struct exchange *exchange = exchange_first(&link->exchanges);
     if (!awaits(exchange)) {
-        count_stray(mux, link, bytes);
-        link_replace(mux, link, REASON_TARGET_STRAY);
-        return 0;
+        return take_unasked(mux, link, bytes);
     }
     if (!begin_response(mux, link, exchange)) {
         return 0;
@@ -225,8 +276,8 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
     switch (status) {
     case FRAME_PIECE:
         assert(frame.size <= bytes.size);
-        if (!is_match(mux, exchange, piece)) {
-            count_stray(mux, link, piece);
+        if (!is_match(mux, link, exchange, piece)) {
+            count_stray(mux, link, &exchange->request, piece);
             return frame.size;
         }
         return take_within_memory(mux, link, exchange, &frame, piece) ? frame.size : 0;
@@ -250,8 +301,12 @@ static bool take_identified(struct mux *mux, struct link *link, const struct fra
 {
     assert(frame->ends);
     struct exchange *exchange = ids_find(&link->ids, frame->id);
-    if (!awaits(exchange) || !is_match(mux, exchange, piece)) {
-        count_stray(mux, link, piece);
+    if (!awaits(exchange)) {
+        count_stray(mux, link, NULL, piece);
+        return true;
+    }
+    if (!is_match(mux, link, exchange, piece)) {
+        count_stray(mux, link, &exchange->request, piece);
         return true;
     }
     return begin_response(mux, link, exchange) &&

@@ -155,11 +155,11 @@ static bool was_read(struct mux *mux, struct link *link)
     return true;
 }
 
-/* By identifier, bytes of an unfinished message on a link that carries nothing would be taken for the
- * beginning of the next response. */
-static bool has_stray_bytes(const struct mux *mux, const struct link *link)
+/* Bytes of an unfinished message on a link that carries nothing would be taken for the beginning of the next
+ * response. */
+static bool has_stray_bytes(const struct link *link)
 {
-    return mux->by_id && link->exchanges_count == 0 && !buf_is_empty(&link->in);
+    return link->exchanges_count == 0 && !buf_is_empty(&link->in);
 }
 
 /* ---- the turn ---- */
@@ -203,7 +203,7 @@ static bool give_turn(struct mux *mux)
     if (!was_read(mux, link)) {
         return false;
     }
-    if (has_stray_bytes(mux, link)) {
+    if (has_stray_bytes(link)) {
         response_stray(mux, link);
         return true;
     }

@@ -215,8 +215,9 @@ struct mux {
     struct mux_observer observer;
     uint8_t *scratch; /* borrows */
     uint64_t now_ns;
-    bool by_id;     /* responses find their requests by identifier, else by order */
-    bool any_order; /* a client tells its responses apart by identifier */
+    bool by_id;            /* responses find their requests by identifier, else by order */
+    bool any_order;        /* a client tells its responses apart by identifier */
+    bool marks_are_proven; /* the target was seen to return what MATCH_PROOF is about */
 
     struct client **client_chunks; /* table.c */
     uint32_t client_slots;         /* slots that exist */

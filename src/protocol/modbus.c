@@ -145,13 +145,16 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 
 /* ---- on the way ---- */
 
-static bool matches(const struct request *request, struct span piece)
+static enum match match(const struct protocol_settings *settings, const struct request *request,
+                        struct span piece)
 {
+    (void)settings;
     uint8_t unit = (uint8_t)(request->key >> KEY_UNIT);
     uint8_t function = (uint8_t)(request->key >> KEY_FUNCTION);
     uint8_t answered = piece.data[MODBUS_FUNCTION];
-    return piece.data[MODBUS_UNIT] == unit &&
-           (answered == function || answered == (function | MODBUS_EXCEPTION_BIT));
+    bool fits = piece.data[MODBUS_UNIT] == unit &&
+                (answered == function || answered == (function | MODBUS_EXCEPTION_BIT));
+    return fits ? MATCH_ANSWER : MATCH_NONE;
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
@@ -226,7 +229,7 @@ const struct protocol protocol_modbus = {
     .frame_request = frame_request,
     .frame_response = frame_response,
     .refuses_in_reply = true,
-    .matches = matches,
+    .match = match,
     .edit = edit,
     .error_reply = error_reply,
     .describe = modbus_describe,

@@ -36,7 +36,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
 {
     enum frame_status status = frame_next(settings, framer, bytes, frame);
     if (status == FRAME_PIECE) {
-        *request = prefixed_request();
+        *request = prefixed_request(span_of(bytes.data, frame->size), PREFIX_SIZE);
     }
     return status;
 }
@@ -47,6 +47,22 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 {
     (void)request;
     return frame_next(settings, framer, bytes, frame);
+}
+
+static enum match match(const struct protocol_settings *settings, const struct request *request,
+                        struct span piece)
+{
+    return prefixed_match(settings, request, piece, PREFIX_SIZE);
+}
+
+static bool is_harmless(const struct protocol_settings *settings, struct span message)
+{
+    return prefixed_is_harmless(settings, message, PREFIX_SIZE);
+}
+
+static void explain(const struct request *request, struct span piece, char *text, size_t capacity)
+{
+    prefixed_explain(request, piece, PREFIX_SIZE, text, capacity);
 }
 
 static void describe(enum direction direction, struct span message, char *text, size_t capacity)
@@ -63,5 +79,8 @@ const struct protocol protocol_mpu = {
                  "tells their answers apart",
     .frame_request = frame_request,
     .frame_response = frame_response,
+    .match = match,
+    .is_harmless = is_harmless,
+    .explain = explain,
     .describe = describe,
 };

@@ -2,16 +2,15 @@
 /*
  * What the protocols with a length in front share; see prefixed.h.
  *
- * Only the message type indicator of an ISO 8583 message is ever shown, and only if it can be one:
- * the rest may hold card numbers. It has four digits: version (0, 1, 2 for the editions of 1987,
- * 1993 and 2003; 8 national, 9 private), class (1 to 8), function and origin (ISO 8583-1).
+ * Of an ISO 8583 message only its type and its trace number are ever shown: the rest may hold card
+ * numbers.
  */
 #include "protocol/prefixed.h"
 
+#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-enum { MTI_DIGITS = 4 };
+#include "protocol/iso_message.h"
 
 enum frame_status prefixed_next(const struct protocol_settings *settings, struct framer *framer,
                                 size_t size, struct span bytes, struct frame *frame)
@@ -28,54 +27,82 @@ enum frame_status prefixed_next(const struct protocol_settings *settings, struct
     return FRAME_PIECE;
 }
 
-struct request prefixed_request(void)
+static struct span body_of(struct span message, size_t prefix_size)
 {
-    return (struct request){.expects_response = true};
+    return message.size > prefix_size ? span_from(message, prefix_size) : (struct span){0};
 }
 
-static bool is_mti(const uint8_t digits[MTI_DIGITS])
+struct request prefixed_request(struct span message, size_t prefix_size)
 {
-    for (size_t index = 0; index < MTI_DIGITS; index++) {
-        if (digits[index] > 9) {
-            return false;
-        }
-    }
-    return (digits[0] <= 2 || digits[0] >= 8) && digits[1] >= 1 && digits[1] <= 8;
+    struct iso_message shown = iso_message_read(body_of(message, prefix_size));
+    return (struct request){.expects_response = true, .key = iso_key_of(&shown)};
 }
 
-/* Reads the indicator, one digit in each of `digits`. ASCII goes first, since ASCII digits can look
- * like BCD: "02" would be 3032, whose version 3 does not exist. */
-static bool mti_find(struct span body, uint8_t digits[MTI_DIGITS])
+/* ---- answers ---- */
+
+enum match prefixed_match(const struct protocol_settings *settings, const struct request *request,
+                          struct span message, size_t prefix_size)
 {
-    if (body.size >= MTI_DIGITS) {
-        for (size_t index = 0; index < MTI_DIGITS; index++) {
-            digits[index] = (uint8_t)(body.data[index] - '0');
-        }
-        if (is_mti(digits)) {
-            return true;
-        }
+    if (settings->iso_ignore_mti) {
+        return MATCH_ANSWER;
     }
-    if (body.size >= MTI_DIGITS / 2) {
-        for (size_t index = 0; index < MTI_DIGITS / 2; index++) {
-            digits[2 * index] = body.data[index] >> 4;
-            digits[2 * index + 1] = body.data[index] & 15;
-        }
-        return is_mti(digits);
+    struct iso_message asked = iso_key_message(request->key);
+    struct iso_message answer = iso_message_read(body_of(message, prefix_size));
+    if (asked.has_mti && message.size <= prefix_size) {
+        return MATCH_NONE;
     }
-    return false;
+    switch (iso_answer_of(&asked, &answer)) {
+    case ISO_ANSWER_UNKNOWN:
+    case ISO_ANSWER_FITS:
+        return MATCH_ANSWER;
+    case ISO_ANSWER_EXACT:
+        return MATCH_PROOF;
+    case ISO_ANSWER_OTHER_STAN:
+        return MATCH_DOUBT;
+    case ISO_ANSWER_NONE:
+        break;
+    }
+    return MATCH_NONE;
 }
+
+bool prefixed_is_harmless(const struct protocol_settings *settings, struct span message,
+                          size_t prefix_size)
+{
+    struct iso_message shown = iso_message_read(body_of(message, prefix_size));
+    return !settings->iso_ignore_mti && (message.size <= prefix_size || iso_is_request(&shown));
+}
+
+void prefixed_explain(const struct request *request, struct span message, size_t prefix_size,
+                      char *text, size_t capacity)
+{
+    struct iso_message asked = iso_key_message(request->key);
+    struct iso_message answer = iso_message_read(body_of(message, prefix_size));
+    if (message.size <= prefix_size) {
+        (void)snprintf(text, capacity,
+                       "an empty message does not answer MTI %04x; --iso-ignore-mti accepts it",
+                       asked.mti);
+    } else if (iso_answer_of(&asked, &answer) == ISO_ANSWER_OTHER_STAN) {
+        (void)snprintf(text, capacity,
+                       "MTI %04x with field 11 %06" PRIx32 " does not answer MTI %04x with field "
+                       "11 %06" PRIx32 "; --iso-ignore-mti accepts it",
+                       answer.mti, answer.stan, asked.mti, asked.stan);
+    } else {
+        (void)snprintf(text, capacity,
+                       "MTI %04x does not answer MTI %04x; --iso-ignore-mti accepts it", answer.mti,
+                       asked.mti);
+    }
+}
+
+/* ---- for people ---- */
 
 void prefixed_describe(struct span message, size_t prefix_size, char *text, size_t capacity)
 {
     const char *unit = message.size == 1 ? "byte" : "bytes";
-    bool has_body = message.size > prefix_size;
-    struct span body = has_body ? span_from(message, prefix_size) : (struct span){0};
-    uint8_t digits[MTI_DIGITS];
-    if (mti_find(body, digits)) {
-        (void)snprintf(text, capacity, "MTI %d%d%d%d (%zu %s)", digits[0], digits[1], digits[2],
-                       digits[3], message.size, unit);
+    struct iso_message shown = iso_message_read(body_of(message, prefix_size));
+    if (shown.has_mti) {
+        (void)snprintf(text, capacity, "MTI %04x (%zu %s)", shown.mti, message.size, unit);
     } else {
-        (void)snprintf(text, capacity, "%s (%zu %s)", has_body ? "no MTI" : "empty", message.size,
-                       unit);
+        (void)snprintf(text, capacity, "%s (%zu %s)",
+                       message.size > prefix_size ? "no MTI" : "empty", message.size, unit);
     }
 }

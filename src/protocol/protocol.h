@@ -52,6 +52,7 @@ struct protocol_settings {
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
     bool ignore_id;           /* the target's identifiers are wrong: match by order after all */
+    bool iso_ignore_mti;      /* ISO 8583: an answer need not show its request's type */
     const char *target;       /* the target as configured, `host:port`; NULL: has no such name */
 };
 
@@ -100,6 +101,14 @@ struct request {
 enum matching {
     MATCH_BY_ORDER, /* by position on the link */
     MATCH_BY_ID,    /* by an identifier that edit wrote and frame_response reads back */
+};
+
+/* How a message of the target stands to the request that it would answer by its place or identifier. */
+enum match {
+    MATCH_NONE,   /* it is no answer to it, and goes to nobody */
+    MATCH_ANSWER, /* it may be the answer, for all that it shows */
+    MATCH_PROOF,  /* it is: it shows a mark of the request that not every target returns */
+    MATCH_DOUBT,  /* it may be, but that mark differs: MATCH_NONE once the route has seen a proof */
 };
 
 /* What went wrong with an exchange, as far as a client is told. */
@@ -157,9 +166,19 @@ struct protocol {
                                         struct framer *framer, const struct request *request,
                                         struct span bytes, struct frame *frame);
 
-    /* Whether a response may be the answer to `request`, for all that its bytes show beside place
-     * or identifier. One that may not goes to nobody. Asked with a first piece; NULL: always. */
-    bool (*matches)(const struct request *request, struct span piece);
+    /* Whether a response may be the answer to `request`, for all that its bytes show in addition to
+     * place or identifier. Asked with a first piece; NULL: MATCH_ANSWER always. */
+    enum match (*match)(const struct protocol_settings *settings, const struct request *request,
+                        struct span piece);
+
+    /* Whether a whole message that comes while no request waits for one is harmless, such as a sign
+     * of life: it is dropped, and the link goes on. Only where bounded messages match by order; NULL:
+     * none is. */
+    bool (*is_harmless)(const struct protocol_settings *settings, struct span message);
+
+    /* Writes one line for people on why `piece` is no answer to `request` (MATCH_NONE or MATCH_DOUBT), and
+     * which option accepts it; as `describe` otherwise. NULL: there is nothing more to say. */
+    void (*explain)(const struct request *request, struct span piece, char *text, size_t capacity);
 
     /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes,
      * and returns how many (0: nothing of it passes, which is no error). `id` is the link's

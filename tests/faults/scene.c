@@ -314,6 +314,8 @@ static void observed(void *context, const struct mux_event *event)
     case MUX_EXCHANGE_ENDED:
     case MUX_RESENT:
     case MUX_STRAY:
+    case MUX_DOUBT:
+    case MUX_UNASKED:
     case MUX_PAUSED:
         break;
     }

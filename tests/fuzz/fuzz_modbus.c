@@ -86,6 +86,12 @@ static void check_request(const struct message *asked, uint32_t id)
     }
 }
 
+static bool is_answer(const struct message *asked, const struct message *answer)
+{
+    return protocol_modbus.match(&settings, &asked->request, span_of(answer->data, answer->size)) !=
+           MATCH_NONE;
+}
+
 /* What the client of the request gets is one response of its own. */
 static void check_delivered(const struct message *asked, const struct message *got)
 {
@@ -93,13 +99,13 @@ static void check_delivered(const struct message *asked, const struct message *g
     assert(seen.size == got->size);
     assert(seen.id == asked->request.id);
     assert(load_be16(got->data + MODBUS_LENGTH) == got->size - MODBUS_UNIT);
-    assert(protocol_modbus.matches(&asked->request, span_of(got->data, got->size)));
+    assert(is_answer(asked, got));
     assert(got->data[MODBUS_UNIT] == asked->data[MODBUS_UNIT]);
 }
 
 static void check_response(const struct message *asked, const struct message *answer)
 {
-    if (!protocol_modbus.matches(&asked->request, span_of(answer->data, answer->size))) {
+    if (!is_answer(asked, answer)) {
         return;
     }
     struct message got = carry(TO_CLIENT, &asked->request, answer->id, answer);

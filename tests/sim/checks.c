@@ -93,6 +93,10 @@ void check_link_may_carry_a_request(const struct world *world, const struct conn
         sim_fail("a spoilt link is replaced", "link %llu carries on although: %s",
                  (unsigned long long)link->number, watch->spoilt);
     }
+    if (watch->has_half) {
+        sim_fail("a link with half a message is replaced", "link %llu carries on",
+                 (unsigned long long)link->number);
+    }
     if (link->shut || link->told_end || link->told_failure) {
         sim_fail("nothing is sent on a link that has ended", "link %llu",
                  (unsigned long long)link->number);

@@ -226,6 +226,12 @@ static bool take_next(struct world *world, struct connection *link)
     struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
     begin_response(world, sending, watch->incoming_at);
     size_t size = reader_take(reader, &world->dialect, TARGET_SIDE, RESPONSE, bytes);
+    if (reader->phase == READER_WHOLE && dialect_counts(&world->dialect) &&
+        message_is_no_answer(&world->dialect, bytes)) {
+        watch->incoming_at += size;
+        reader_reset(reader);
+        return true;
+    }
     note_head(world, watch, sending);
     if (reader->phase == READER_INVALID || is_oversized(world, reader, bytes.size)) {
         sending->response_upto = link->up.read;
@@ -290,6 +296,24 @@ static bool take_next_by_id(struct world *world, struct connection *link)
     return true;
 }
 
+/* Steps over messages that are harmless while nobody waits for an answer. */
+static void skip_harmless(const struct world *world, struct connection *link)
+{
+    struct link_watch *watch = &link->watch;
+    size_t size;
+    struct span text;
+    watch->has_half = false;
+    while (watch->incoming_at < link->up.read) {
+        struct span bytes = pipe_history(&link->up, watch->incoming_at, link->up.read);
+        enum cut cut = message_cut(&world->dialect, TARGET_SIDE, RESPONSE, bytes, &size, &text);
+        watch->has_half = cut == CUT_PARTIAL;
+        if (cut != CUT_WHOLE || !message_is_harmless(&world->dialect, bytes)) {
+            return;
+        }
+        watch->incoming_at += size;
+    }
+}
+
 void link_watch_received(struct world *world, struct connection *link)
 {
     struct link_watch *watch = &link->watch;
@@ -313,7 +337,11 @@ void link_watch_received(struct world *world, struct connection *link)
         /* What has come of a message can be no other's. */
         begin_response(world, sending_on(watch->awaited[0], link), watch->incoming_at);
     }
-    if (!by_id && watch->awaited_count == 0 && watch->incoming_at < link->up.read) {
+    if (dialect_counts(&world->dialect) && watch->spoilt == NULL && watch->awaited_count == 0) {
+        skip_harmless(world, link);
+    }
+    if (!by_id && watch->awaited_count == 0 && watch->incoming_at < link->up.read &&
+        !watch->has_half) {
         spoil(world, link, "bytes that nobody waits for");
     }
 }

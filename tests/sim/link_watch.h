@@ -40,16 +40,17 @@ struct link_watch {
     struct ledger_entry
         *awaited[WATCH_AWAITED_MAX]; /* requests that await a response, oldest first */
     uint32_t awaited_count;
-    uint64_t head_since;   /* since when the oldest of them is the oldest */
-    bool is_wary;          /* opened when one before it had ended with unanswered requests */
-    struct reader reader;  /* of the response of the oldest, or by identifier of anyone's */
-    uint64_t incoming_at;  /* stream offset up to which responses were cut */
-    uint8_t ids[256];      /* enum id_use; protocol `model-id` */
-    uint32_t retired;      /* identifiers whose response did not come in time */
-    uint32_t timeouts;     /* since something was received, by identifier */
-    uint64_t answered;     /* whole responses */
-    uint64_t lost_in;      /* the reading in which it was given up; even: in none */
-    const char *spoilt;    /* why no further request may be sent; NULL: it may */
+    uint64_t head_since;  /* since when the oldest of them is the oldest */
+    bool is_wary;         /* opened when one before it had ended with unanswered requests */
+    struct reader reader; /* of the response of the oldest, or by identifier of anyone's */
+    uint64_t incoming_at; /* stream offset up to which responses were cut */
+    uint8_t ids[256];     /* enum id_use; protocol `model-id` */
+    uint32_t retired;     /* identifiers whose response did not come in time */
+    uint32_t timeouts;    /* since something was received, by identifier */
+    uint64_t answered;    /* whole responses */
+    uint64_t lost_in;     /* the reading in which it was given up; even: in none */
+    const char *spoilt;   /* why no further request may be sent; NULL: it may */
+    bool has_half; /* half of a message is there that nobody waits for, and may be harmless */
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
 };
 

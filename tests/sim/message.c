@@ -56,6 +56,12 @@ static enum framing framing_of(const struct dialect *dialect)
     return FRAMING_LINE;
 }
 
+bool dialect_counts(const struct dialect *dialect)
+{
+    enum framing framing = framing_of(dialect);
+    return framing == FRAMING_LENGTH_BINARY || framing == FRAMING_LENGTH_DIGITS;
+}
+
 /* ---- bodies ---- */
 
 size_t message_head_size(const struct dialect *dialect, struct span text)
@@ -144,6 +150,74 @@ size_t message_room(const struct dialect *dialect, size_t text_size)
     return text_size + 16 + sizeof note + chunks * MESSAGE_LINE_BYTES_MAX;
 }
 
+enum { TYPE_SIZE = 4 };
+
+static const char *type_of(const struct dialect *dialect, enum speaker speaker)
+{
+    return !dialect->has_types ? "" : speaker == REQUEST ? "0200" : "0210";
+}
+
+/* The length in front of `size` bytes. Returns how many it takes. */
+static size_t length_write(const struct dialect *dialect, size_t size, uint8_t *out)
+{
+    if (framing_of(dialect) == FRAMING_LENGTH_BINARY) {
+        out[0] = (uint8_t)(size >> 8);
+        out[1] = (uint8_t)size;
+        return 2;
+    }
+    assert(size <= 9999);
+    (void)snprintf((char *)out, 6, "%04u", (unsigned)size);
+    return 4;
+}
+
+static size_t typed_write(const struct dialect *dialect, const char *type, struct span text,
+                          uint8_t *out)
+{
+    size_t type_size = strlen(type);
+    size_t at = length_write(dialect, type_size + text.size, out);
+    memcpy(out + at, type, type_size);
+    if (text.size > 0) {
+        memcpy(out + at + type_size, text.data, text.size);
+    }
+    return at + type_size + text.size;
+}
+
+size_t message_event(const struct dialect *dialect, bool is_life_sign, uint8_t *out)
+{
+    assert(dialect_counts(dialect));
+    return is_life_sign ? length_write(dialect, 0, out)
+                        : typed_write(dialect, "0800", span_of("event", 5), out);
+}
+
+/* A whole message without its length. */
+static struct span counted_body(const struct dialect *dialect, struct span bytes)
+{
+    size_t size = 0;
+    struct dialect plain = *dialect;
+    struct span body;
+    plain.has_types = false;
+    enum cut cut = message_cut(&plain, TARGET_SIDE, RESPONSE, bytes, &size, &body);
+    assert(cut == CUT_WHOLE);
+    return body;
+}
+
+static bool has_type(struct span body, const char *type)
+{
+    return body.size >= TYPE_SIZE && memcmp(body.data, type, TYPE_SIZE) == 0;
+}
+
+bool message_is_no_answer(const struct dialect *dialect, struct span bytes)
+{
+    return dialect->has_types &&
+           !has_type(counted_body(dialect, bytes), type_of(dialect, RESPONSE));
+}
+
+bool message_is_harmless(const struct dialect *dialect, struct span bytes)
+{
+    struct span body = counted_body(dialect, bytes);
+    return body.size == 0 || has_type(body, "0800");
+}
+
 size_t message_write(const struct dialect *dialect, enum side side, enum speaker speaker,
                      struct span text, uint8_t *out)
 {
@@ -151,14 +225,8 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
     enum framing framing = framing_of(dialect);
     switch (framing) {
     case FRAMING_LENGTH_BINARY:
-        out[at++] = (uint8_t)(text.size >> 8);
-        out[at++] = (uint8_t)text.size;
-        break;
     case FRAMING_LENGTH_DIGITS:
-        assert(text.size <= 9999);
-        (void)snprintf((char *)out, 6, "%04u", (unsigned)text.size);
-        at = 4;
-        break;
+        return typed_write(dialect, type_of(dialect, speaker), text, out);
     case FRAMING_MODEL:
     case FRAMING_MODEL_ID:
         if (side == TARGET_SIDE) {
@@ -202,8 +270,9 @@ static enum cut cut_counted(const struct dialect *dialect, struct span bytes, si
     if (bytes.size < head + length) {
         return CUT_PARTIAL;
     }
+    size_t type = !dialect->has_types ? 0 : length < TYPE_SIZE ? length : TYPE_SIZE;
     *size = head + length;
-    *text = span_of(bytes.data + head, length);
+    *text = span_of(bytes.data + head + type, length - type);
     return CUT_WHOLE;
 }
 

@@ -36,7 +36,8 @@ struct dialect {
     uint64_t body_bytes_max;   /* as configured; 0: no limit */
     size_t response_bytes_max; /* of the text of a right response, and of its body */
     size_t chunk_bytes;        /* of each chunk of a body but the last */
-    bool has_until_end;        /* some responses go on until the target's end-of-stream */
+    bool has_types;     /* protocols `iso8583` and `mpu`: an MTI stands in front of each text */
+    bool has_until_end; /* some responses go on until the target's end-of-stream */
 };
 
 /* Protocol `model-id`: two digits in front of each text are an identifier, the client's own on its side,
@@ -62,6 +63,17 @@ size_t message_write(const struct dialect *dialect, enum side side, enum speaker
 /* Cuts the first message off `bytes`: its whole size, and the text inside it. */
 enum cut message_cut(const struct dialect *dialect, enum side side, enum speaker speaker,
                      struct span bytes, size_t *size, struct span *text);
+
+/* Whether messages have their length in front (`iso8583` and `mpu`). */
+bool dialect_counts(const struct dialect *dialect);
+
+/* A message that answers nothing: a sign of life, or an event, which has a type. Returns its size; `out` has
+ * room for MESSAGE_HEAD_BYTES_MAX bytes. */
+size_t message_event(const struct dialect *dialect, bool is_life_sign, uint8_t *out);
+
+/* What a whole message of the target is by itself, the first of `bytes`. */
+bool message_is_no_answer(const struct dialect *dialect, struct span bytes);
+bool message_is_harmless(const struct dialect *dialect, struct span bytes);
 
 /* The text of a request with `letters` letters, and a body of as many as `body` if that is not 0;
  * returns its size, which is below MESSAGE_HEAD_BYTES_MAX and these. */

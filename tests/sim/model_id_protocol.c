@@ -68,13 +68,16 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     return status;
 }
 
-static bool matches(const struct request *request, struct span piece)
+static enum match match(const struct protocol_settings *settings, const struct request *request,
+                        struct span piece)
 {
+    (void)settings;
     char kind;
     uint32_t client, sequence;
-    return message_request_parse(span_from(piece, 3), &kind, &client, &sequence) &&
-           client == request->key >> 32 &&
-           (!request->shareable || sequence == (uint32_t)request->key);
+    bool fits = message_request_parse(span_from(piece, 3), &kind, &client, &sequence) &&
+                client == request->key >> 32 &&
+                (!request->shareable || sequence == (uint32_t)request->key);
+    return fits ? MATCH_ANSWER : MATCH_NONE;
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
@@ -105,7 +108,7 @@ static void describe(enum direction direction, struct span message, char *text, 
     {                                                                                              \
         .name = "model-id", .sentence = "protocol model with identifiers, for the simulator",      \
         .matching = MATCH_BY_ID, .id_max = (most), .frame_request = frame_request,                 \
-        .frame_response = frame_response, .matches = matches, .edit = edit,                        \
+        .frame_response = frame_response, .match = match, .edit = edit,                            \
         .error_reply = error_reply, .describe = describe,                                          \
     }
 

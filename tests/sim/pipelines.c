@@ -198,7 +198,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_TARGET_RESET:
         return link->told_failure;
     case REASON_TARGET_STRAY:
-        return link->watch.spoilt != NULL ||
+        return link->watch.spoilt != NULL || link->watch.has_half ||
                (dialect_has_ids(&world->dialect) && link->watch.incoming_at < link->up.read);
     case REASON_TARGET_MALFORMED:
     case REASON_TARGET_TOO_LARGE:

@@ -288,6 +288,9 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
     if (options->protocol == &stream_protocol) {
         draw_bodies(swarm, options, choice, calm);
     }
+    if (options->protocol->is_harmless != NULL) {
+        swarm->dialect.has_types = choose(choice, 2) == 0;
+    }
     draw_times(options, choice, calm);
     swarm->midway_ns = PICK(choice, times_ns) / 2;
     if (!calm) {

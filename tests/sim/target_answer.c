@@ -78,6 +78,17 @@ void target_answer_wrong(struct world *world, struct target_link *target)
     free(bytes);
 }
 
+void target_speak(struct world *world, struct target_link *target)
+{
+    if (!world->dialect.has_types || choose(world->choice, 3) == 0) {
+        target_answer_wrong(world, target);
+        return;
+    }
+    uint8_t bytes[MESSAGE_HEAD_BYTES_MAX];
+    size_t size = message_event(&world->dialect, choose(world->choice, 2) == 0, bytes);
+    add_answer(world, target, world->now_ns, span_of(bytes, size)); /* which is nobody's answer */
+}
+
 static void answer_garbage(const struct world *world, struct target_link *target, uint64_t at)
 {
     target->lied = true;

@@ -247,8 +247,8 @@ static void see_end(struct world *world, struct target_link *target)
 
 void target_link_speak(struct world *world, struct target_link *target)
 {
-    target->speak_at = TIME_NEVER;
-    target_answer_wrong(world, target);
+    target->speak_at = choose(world->choice, 2) == 0 ? TIME_NEVER : draw_time(world, 100);
+    target_speak(world, target);
 }
 
 static void fall_into_hole(struct world *world, struct target_link *target)

@@ -52,5 +52,7 @@ bool target_answer_early(struct world *world, struct target_link *target, struct
 
 /* Something that is no right answer to anything. */
 void target_answer_wrong(struct world *world, struct target_link *target);
+/* Something that nobody asked for. */
+void target_speak(struct world *world, struct target_link *target);
 
 #endif

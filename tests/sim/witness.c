@@ -30,6 +30,8 @@ static const char *const kind_names[WITNESS_KINDS] = {
     [MUX_EXCHANGE_ENDED] = "exchange_ended",
     [MUX_RESENT] = "resent",
     [MUX_STRAY] = "stray",
+    [MUX_DOUBT] = "doubt",
+    [MUX_UNASKED] = "unasked",
     [MUX_PAUSED] = "paused",
 };
 
@@ -397,6 +399,8 @@ static void look(struct world *world, const struct mux_event *event)
         sharing_joined(world, event);
         break;
     case MUX_STRAY:
+    case MUX_DOUBT:
+    case MUX_UNASKED:
         break;
     }
 }
@@ -524,6 +528,7 @@ void check_counters_match_events(const struct world *world)
     }
     compare("returned and resent", counters->returned + counters->resent, kinds[MUX_RESENT]);
     compare("strays", counters->strays, kinds[MUX_STRAY]);
+    compare("unasked", counters->unasked, kinds[MUX_UNASKED]);
     compare("requests that joined another", counters->coalesced, kinds[MUX_JOINED]);
     compare("attempts", counters->link_attempts, kinds[MUX_LINK_CONNECTING]);
     compare("links up", counters->links_up, kinds[MUX_LINK_UP]);

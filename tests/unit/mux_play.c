@@ -113,9 +113,11 @@ static enum frame_status response_by_id(const struct protocol_settings *settings
     return status;
 }
 
-static bool matches(const struct request *request, struct span piece)
+static enum match match(const struct protocol_settings *settings, const struct request *request,
+                        struct span piece)
 {
-    return piece.data[0] == request->kind;
+    (void)settings;
+    return piece.data[0] == request->kind ? MATCH_ANSWER : MATCH_NONE;
 }
 
 static size_t edit(const struct protocol_settings *settings, enum direction direction,
@@ -164,7 +166,7 @@ const struct protocol play_by_id = {
     .id_max = ID_MAX,
     .frame_request = request_by_id,
     .frame_response = response_by_id,
-    .matches = matches,
+    .match = match,
     .edit = edit,
     .error_reply = error_reply,
 };

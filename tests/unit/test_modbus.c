@@ -298,7 +298,8 @@ static void test_a_read_that_is_not_as_it_should_be_is_not_shared(void **state)
 static bool answers(const struct request *request, uint8_t unit, const char *pdu, size_t size)
 {
     struct frame_bytes bytes = frame_of(1, unit, pdu, size);
-    return protocol_modbus.matches(request, span_of(bytes.data, bytes.size));
+    static const struct protocol_settings settings;
+    return protocol_modbus.match(&settings, request, span_of(bytes.data, bytes.size)) != MATCH_NONE;
 }
 
 static void test_a_response_shows_unit_and_function_of_its_request(void **state)
@@ -474,7 +475,9 @@ static void test_trouble_with_a_request_is_an_exception_of_a_gateway(void **stat
         assert_false(reply.closes);
         assert_memory_equal(out, expected, sizeof expected);
         /* It is what a device would have said. */
-        assert_true(protocol_modbus.matches(&request, span_of(out, reply.size)));
+        assert_int_equal(protocol_modbus.match(&(struct protocol_settings){0}, &request,
+                                               span_of(out, reply.size)),
+                         MATCH_ANSWER);
         struct framing_outcome outcome =
             frame_all(TO_CLIENT, span_of(out, reply.size), MODBUS_BYTES_MAX);
         assert_int_equal(outcome.count, 1);
