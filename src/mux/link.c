@@ -164,7 +164,9 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
 
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason)
 {
-    if (link_is_usable(link)) {
+    if (link->sharing) {
+        link->replaced_after = link->replaced_after == REASON_NONE ? reason : link->replaced_after;
+    } else if (link_is_usable(link)) {
         lose(mux, link, reason, LINK_RETIRING);
     } else if (is_dialling(link)) {
         link->reason = reason;
@@ -351,6 +353,7 @@ void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)
         each->out_end = end;
     }
     buf_truncate(&mux->link_bufs, &link->out, (size_t)(end - link->written));
+    touch_uploader(mux, link);
 }
 
 void link_probed(struct mux *mux, struct link *link)

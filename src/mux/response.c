@@ -90,6 +90,21 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     return link->state == LINK_UP;
 }
 
+/* The last piece, for everybody who has asked for it. Whoever goes meanwhile, with half of a request on the
+ * link, ends the link only afterwards: the piece stands in its buffer, and is the leader's too. */
+static bool complete_for_all(struct mux *mux, struct link *link, struct exchange *exchange,
+                             const struct frame *frame, struct span piece)
+{
+    link->sharing = true;
+    share_response(mux, link, exchange, frame->kind, piece);
+    link->sharing = false;
+    (void)complete(mux, link, exchange, frame);
+    if (link->replaced_after != REASON_NONE) {
+        link_replace(mux, link, link->replaced_after);
+    }
+    return link->state == LINK_UP;
+}
+
 /* Whether nothing follows this exchange, since the multiplexer is stopping. */
 static bool is_last(const struct mux *mux, const struct exchange *exchange)
 {
@@ -120,14 +135,11 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
         client->abort = true;
         client_gone(mux, client, REASON_MEMORY);
     }
-    if (link->state == LINK_UP && frame->ends && !frame->interim) {
-        share_response(mux, link, exchange, frame->kind, piece);
-    }
     if (link->state != LINK_UP) {
         return false; /* its client went with half a request sent, and the exchange with the link */
     }
     if (frame->ends && !frame->interim) {
-        return complete(mux, link, exchange, frame);
+        return complete_for_all(mux, link, exchange, frame, piece);
     }
     if (is_orphan_too_large(link, exchange, piece.size, frame)) {
         link_replace(mux, link, REASON_ORPHAN);

@@ -134,17 +134,12 @@ static void answer(struct mux *mux, const struct link *link, struct exchange *ex
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
                     struct span piece)
 {
-    struct list
-        joiners; /* the leader, and the link with the piece, may go while they are answered */
+    assert(link->sharing); /* so it stays, and the piece with it, whoever goes meanwhile */
+    struct list joiners;   /* one may go while another is answered */
     list_init(&joiners);
     list_move_all(&joiners, &leader->joiners);
     while (!list_is_empty(&joiners)) {
-        struct exchange *joiner = LIST_ENTRY(list_front(&joiners), struct exchange, node);
-        if (link->state == LINK_UP) {
-            answer(mux, link, joiner, kind, piece);
-        } else {
-            exchange_fail(mux, joiner, REASON_LINK_BROKEN);
-        }
+        answer(mux, link, LIST_ENTRY(list_front(&joiners), struct exchange, node), kind, piece);
     }
 }
 

@@ -152,9 +152,11 @@ struct link {
     bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
-    bool is_extra;      /* was begun while another link was usable */
-    bool is_expiring;   /* --link-lifetime is over: it takes no more requests */
-    bool blocked;       /* not read, since the client it answers is behind */
+    bool is_extra;    /* was begun while another link was usable */
+    bool is_expiring; /* --link-lifetime is over: it takes no more requests */
+    bool blocked;     /* not read, since the client it answers is behind */
+    bool sharing;     /* a response goes to all who have joined: the link ends afterwards */
+    enum mux_reason replaced_after; /* ... for this; REASON_NONE: it does not */
     uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
     uint8_t told;       /* wishes that the engine knows of (see mark) */
     bool address_known; /* the attempt has its addresses: mux->address_index is one */

@@ -10,6 +10,8 @@
 
 #include "mux/state.h"
 
+enum { EXPIRIES_MAX = 8 /* deadlines of one connection that may be over at one moment */ };
+
 void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns)
 {
     if (at_ns < heap_at(&mux->heap, &timer->item)) {
@@ -98,19 +100,27 @@ static void expired(struct mux *mux, struct timer *timer)
     }
 }
 
+/* Lets everything happen that is due. The clock may have jumped over several deadlines of one connection:
+ * what follows from the first may be over as well. Returns the next deadline. */
+static uint64_t catch_up(struct mux *mux, struct timer *timer)
+{
+    uint64_t at;
+    for (unsigned round = 0; (at = deadline_of(mux, timer)) <= mux->now_ns; round++) {
+        assert(round < EXPIRIES_MAX); /* each comes nearer to the end */
+        expired(mux, timer);
+    }
+    return at;
+}
+
 void timer_run(struct mux *mux)
 {
-    /* Each round moves one place later or removes it: expired() must change what made it due. */
+    /* Each round moves one place later or removes it. */
     while (heap_first_at(&mux->heap) <= mux->now_ns) {
         struct timer *timer = CONTAINER_OF(heap_first(&mux->heap), struct timer, item);
-        if (deadline_of(mux, timer) <= mux->now_ns) {
-            expired(mux, timer);
-        }
-        uint64_t at = deadline_of(mux, timer);
+        uint64_t at = catch_up(mux, timer);
         if (at == TIME_NEVER) {
             heap_remove(&mux->heap, &timer->item);
         } else {
-            assert(at > mux->now_ns);
             heap_set(&mux->heap, &timer->item, at);
         }
     }

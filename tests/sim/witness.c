@@ -474,6 +474,10 @@ void check_every_request_ends_in_time(const struct world *world)
     uint64_t answered_ns = time_after(options->response_timeout_ns, options->write_timeout_ns);
     uint64_t in_front = (uint64_t)2 * options->in_flight_max; /* interims too */
     uint64_t longest = time_after(options->wait_timeout_ns, answered_ns * in_front);
+    if (options->in_flight_max >
+        1) { /* unsent behind one that came later, it has that one's time */
+        longest = time_after(longest, options->wait_timeout_ns);
+    }
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
     if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&

@@ -359,6 +359,19 @@ void play_time(uint64_t ns)
     settle();
 }
 
+void play_jump(uint64_t ns)
+{
+    play.now_ns += ns;
+    mux_time(play.mux, play.now_ns);
+    settle();
+}
+
+void play_take(struct peer *link, size_t size)
+{
+    mux_sent(play.mux, link->id, size);
+    settle();
+}
+
 void play_got(struct peer *peer, const char *text)
 {
     peer->got[peer->got_size] = '\0';

@@ -78,6 +78,10 @@ void play_reset(struct peer *peer);
 /* It takes bytes again. */
 void play_unblock(struct peer *peer);
 void play_time(uint64_t ns);
+/* The clock jumps over whatever was due meanwhile. */
+void play_jump(uint64_t ns);
+/* The link takes so many bytes of what it has to send, though it is blocked. */
+void play_take(struct peer *link, size_t size);
 
 /* What it was sent since it was looked at last. */
 void play_got(struct peer *peer, const char *text);
