@@ -19,13 +19,13 @@ _tcp_multiplexer()
     --log-format)
         COMPREPLY=($(compgen -W 'text json' -- "$current"))
         return ;;
-    -t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog)
+    -t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--log-file)
         return ;;
     esac
     local command= index
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format)
+        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format|--log-file)
             [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
             ((index++)) ;;
         =) ((index++)) ;;
@@ -38,24 +38,24 @@ _tcp_multiplexer()
     local flags words=
     case $command in
     completion)
-        flags='--help --verbose --debug --log-format'
+        flags='--help --verbose --debug --log-format --log-file'
         words='bash zsh fish'
         ;;
     help)
-        flags='--help --verbose --debug --log-format'
+        flags='--help --verbose --debug --log-format --log-file'
         words='completion help list server version'
         ;;
     list)
-        flags='--help --verbose --debug --log-format'
+        flags='--help --verbose --debug --log-format --log-file'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --log-file'
         ;;
     version)
-        flags='--help --verbose --debug --log-format'
+        flags='--help --verbose --debug --log-format --log-file'
         ;;
     '')
-        flags='--help --version --verbose --debug --log-format'
+        flags='--help --version --verbose --debug --log-format --log-file'
         words='completion help list server version'
         ;;
     esac

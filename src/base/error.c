@@ -2,6 +2,7 @@
 /* The text of a failure; see error.h. What does not fit is cut off. */
 #include "base/error.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,4 +36,12 @@ void error_prefix(struct error *error, const char *format, ...)
     append(error, &size, prefix);
     append(error, &size, ": ");
     append(error, &size, old.text);
+}
+
+const char *errno_text(int error, char *text, size_t capacity)
+{
+    const char *sentence = strerrordesc_np(error);
+    (void)snprintf(text, capacity, "%s", sentence == NULL ? "unknown error" : sentence);
+    text[0] = (char)tolower((unsigned char)text[0]);
+    return text;
 }

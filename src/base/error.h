@@ -11,6 +11,7 @@
 #define BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stddef.h>
 
 #include "base/compiler.h"
 
@@ -23,5 +24,8 @@ void error_set(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Puts "PREFIX: " in front of the text: the place, added by a caller that knows it. */
 void error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* strerror in lower case, as error texts want it. */
+const char *errno_text(int error, char *text, size_t capacity);
 
 #endif

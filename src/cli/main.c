@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/completion.h"
 #include "cli/document.h"
@@ -23,9 +24,22 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_VALUE = 2 };
 
+/* Standard error may be a pipe that nobody reads: whoever starts the program again when it has failed must
+ * see it end. */
+#define FAIL_NS (500 * NS_PER_MS)
+
 static int fail(int status, const struct error *error)
 {
-    fprintf(stderr, "%s: %s\n", PROGRAM_NAME, error->text);
+    static struct log_sink sink;
+    char text[sizeof error->text + 64];
+    int size = snprintf(text, sizeof text, "%s: %s\n", PROGRAM_NAME, error->text);
+    log_sink_init(&sink, STDERR_FILENO);
+    char *room = log_sink_lend(&sink, (size_t)size);
+    assert(room != NULL); /* it is empty */
+    memcpy(room, text, (size_t)size);
+    log_sink_give(&sink, (size_t)size);
+    log_sink_finish(&sink, FAIL_NS);
+    log_sink_deinit(&sink);
     return status;
 }
 
@@ -48,13 +62,28 @@ static void write_version(FILE *out)
             TCPMUX_COMPILER);
 }
 
+static bool open_log(struct log *log, const struct config *config, struct error *error)
+{
+    enum log_level level = config->verbose || config->debug ? LOG_DEBUG : LOG_INFO;
+    enum log_format format = config->log_json ? LOG_JSON : LOG_TEXT;
+    if (config->log_file[0] != '\0') {
+        return log_open(log, config->log_file, level, format, error);
+    }
+    log_init(log, STDERR_FILENO, level, format);
+    return true;
+}
+
 static int run_server(const struct config *config)
 {
-    struct log log;
-    log_init(&log, STDERR_FILENO, config->verbose || config->debug ? LOG_DEBUG : LOG_INFO,
-             config->log_json ? LOG_JSON : LOG_TEXT);
+    static struct log log;
     struct error error;
-    switch (server_run(config, &log, &error)) {
+    if (!open_log(&log, config, &error)) {
+        error_prefix(&error, "--log-file");
+        return fail(EXIT_FAILED, &error);
+    }
+    enum server_end end = server_run(config, &log, &error);
+    log_deinit(&log);
+    switch (end) {
     case SERVER_STOPPED:
         return EXIT_DONE;
     case SERVER_BAD_VALUE:

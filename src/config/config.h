@@ -58,6 +58,7 @@ struct config {
     /* logs */
     bool verbose, debug;
     bool log_json;
+    char log_file[CONFIG_TEXT_MAX]; /* empty: standard error */
 };
 
 /* The defaults of the option table. */

@@ -201,6 +201,10 @@ const struct option options[] = {
      .choices = {"text", "json"},
      .value_name = "format",
      .sentence = "how log lines are written, text or json"},
+    {TEXT("log-file", log_file, "path"), .group = GROUP_GLOBAL,
+     .sentence =
+         "append log lines to this file instead of standard error; the signal USR1 opens it "
+         "again after it was moved"},
 };
 const size_t options_count = ARRAY_COUNT(options);
 

@@ -10,7 +10,7 @@ static void add_size(struct log_line *line, const char *key, uint64_t bytes)
     log_line_text(line, key, size_format(bytes, text, sizeof(text)));
 }
 
-void announce_start(const struct log *log, const struct config *config)
+void announce_start(struct log *log, const struct config *config)
 {
     struct log_line line;
     log_line_begin(&line, log, LOG_INFO, "starting", "starting tcp-multiplexer %s", TCPMUX_VERSION);
@@ -24,7 +24,7 @@ void announce_start(const struct log *log, const struct config *config)
     log_line_end(&line);
 }
 
-void announce_listeners(const struct log *log, const struct engine_route *route)
+void announce_listeners(struct log *log, const struct engine_route *route)
 {
     for (size_t i = 0; i < engine_listeners_count(route); i++) {
         char text[ADDRESS_TEXT_MAX];
@@ -33,8 +33,7 @@ void announce_listeners(const struct log *log, const struct engine_route *route)
     }
 }
 
-void announce_stop(const struct log *log, const struct mux_counters *counters,
-                   const struct spin *spin)
+void announce_stop(struct log *log, const struct mux_counters *counters, const struct spin *spin)
 {
     struct log_line line;
     log_line_begin(&line, log, LOG_INFO, "stopped", "stopped");

@@ -21,7 +21,7 @@
 #include "net/engine.h"
 
 struct reporter {
-    const struct log *log;            /* borrows for its life */
+    struct log *log;                  /* borrows for its life */
     const struct protocol *protocol;  /* borrows for its life */
     const struct engine_route *route; /* borrows; NULL until the route exists */
     const char *target;               /* as configured; borrows for its life */

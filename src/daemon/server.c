@@ -22,7 +22,7 @@
 
 struct server {
     const struct config *config; /* borrows for its life */
-    const struct log *log;       /* borrows for its life */
+    struct log *log;             /* borrows for its life */
     struct signals signals;
     struct route_options options;
     struct reporter reporter;
@@ -59,10 +59,26 @@ static void stop_at_once(struct server *server, int signal_number)
     engine_stop(server->engine);
 }
 
+/* What was logged before is in the old file, and this line begins the new one. */
+static void reopen(struct server *server)
+{
+    struct error error;
+    if (!log_has_file(server->log)) {
+        log_event(server->log, LOG_INFO, "reopen", "USR1: there is no log file to open again");
+    } else if (log_reopen(server->log, &error)) {
+        log_event(server->log, LOG_INFO, "reopen", "USR1: the log file was opened again");
+    } else {
+        log_event(server->log, LOG_WARN, "reopen_failed", "USR1: %s; the old log file stays in use",
+                  error.text);
+    }
+}
+
 static void signal_arrived(struct server *server, int signal_number)
 {
     if (signal_number == SIGHUP) {
         log_event(server->log, LOG_INFO, "reload", "HUP: there is nothing to reload");
+    } else if (signal_number == SIGUSR1) {
+        reopen(server);
     } else if (signal_number == SIGQUIT || server->draining) {
         stop_at_once(server, signal_number);
     } else {
@@ -130,7 +146,9 @@ static void run(struct server *server)
 {
     announce_start(server->log, server->config);
     announce_listeners(server->log, server->route);
+    log_defer(server->log, true);
     engine_run(server->engine);
+    log_defer(server->log, false);
     announce_stop(server->log, mux_counters(server->mux), engine_spin(server->engine));
 }
 
@@ -147,11 +165,12 @@ static enum server_end serve(struct server *server, struct error *error)
         run(server);
     }
     close_all(server);
+    log_finish(server->log); /* while PIPE and XFSZ are ignored */
     signals_restore(&server->signals);
     return is_open ? SERVER_STOPPED : SERVER_FAILED;
 }
 
-enum server_end server_run(const struct config *config, const struct log *log, struct error *error)
+enum server_end server_run(const struct config *config, struct log *log, struct error *error)
 {
     struct server *server = calloc(1, sizeof(*server));
     if (server == NULL) {

@@ -3,7 +3,7 @@
  * The daemon: brings the route of a configuration to life, runs it, and stops it on signals.
  *
  * TERM and INT drain; a second one, or QUIT, stops at once; HUP logs that there is nothing to
- * reload.
+ * reload; USR1 opens the log file again; USR2 is ignored.
  */
 #ifndef DAEMON_SERVER_H
 #define DAEMON_SERVER_H
@@ -20,7 +20,7 @@ enum server_end {
     SERVER_FAILED,    /* the system said no: port taken, not permitted: error; exit 1 */
 };
 
-enum server_end server_run(const struct config *config, const struct log *log,
+enum server_end server_run(const struct config *config, struct log *log,
                            struct error *error) MUST_USE;
 
 #endif

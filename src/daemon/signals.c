@@ -15,15 +15,32 @@ static void fill_set(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGQUIT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
 }
 
-static void ignore_pipe(struct sigaction *previous)
+/* What is written and not taken says so by an error: it ends nobody. USR2 is for later, and for whoever
+ * sends it to every program of a kind. */
+static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR2};
+
+static_assert(ARRAY_COUNT(ignored) == SIGNALS_IGNORED, "each has a place for what it was before");
+
+static void ignore_all(struct sigaction *previous)
 {
     struct sigaction ignore;
     memset(&ignore, 0, sizeof(ignore));
     ignore.sa_handler = SIG_IGN;
-    int result = sigaction(SIGPIPE, &ignore, previous);
-    assert(result == 0);
+    for (size_t index = 0; index < ARRAY_COUNT(ignored); index++) {
+        int result = sigaction(ignored[index], &ignore, &previous[index]);
+        assert(result == 0);
+    }
+}
+
+static void restore_all(const struct sigaction *previous)
+{
+    for (size_t index = 0; index < ARRAY_COUNT(ignored); index++) {
+        int result = sigaction(ignored[index], &previous[index], NULL);
+        assert(result == 0);
+    }
 }
 
 bool signals_block(struct signals *signals, struct error *error)
@@ -37,7 +54,7 @@ bool signals_block(struct signals *signals, struct error *error)
     }
     int result = pthread_sigmask(SIG_BLOCK, &set, &signals->previous_mask);
     assert(result == 0);
-    ignore_pipe(&signals->previous_pipe);
+    ignore_all(signals->previous_ignored);
     return true;
 }
 
@@ -57,9 +74,8 @@ void signals_restore(struct signals *signals)
     }
     close(signals->fd);
     signals->fd = -1;
-    int result = sigaction(SIGPIPE, &signals->previous_pipe, NULL);
-    assert(result == 0);
-    result = pthread_sigmask(SIG_SETMASK, &signals->previous_mask, NULL);
+    restore_all(signals->previous_ignored);
+    int result = pthread_sigmask(SIG_SETMASK, &signals->previous_mask, NULL);
     assert(result == 0);
 }
 

@@ -15,20 +15,23 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
+enum { SIGNALS_IGNORED = 3 };
+
 struct signals {
     int fd; /* owns; readable when a signal waits */
     sigset_t previous_mask;
-    struct sigaction previous_pipe;
+    struct sigaction previous_ignored[SIGNALS_IGNORED];
 };
 
-/* Blocks TERM, INT, QUIT and HUP, ignores PIPE. False: nothing is changed. */
+/* Blocks TERM, INT, QUIT, HUP and USR1, ignores PIPE, XFSZ and USR2. False: nothing is changed. */
 bool signals_block(struct signals *signals, struct error *error) MUST_USE;
 
 /* Takes the next waiting signal; 0: none waits. */
 int signals_next(struct signals *signals);
 
 /* Drops what still waits, so that a late signal does not end a process that is ending in order, and
- * restores mask and PIPE. */
+ * restores
+ * the mask and what was ignored. */
 void signals_restore(struct signals *signals);
 
 /* `TERM`, for logs. */

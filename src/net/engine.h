@@ -47,7 +47,7 @@ struct engine_origin {
 /* `log` is borrowed for the engine's life: trouble of the system (out of descriptors, accept
  * failing) is logged there, at a limited rate. The cores receive into their scratch; the engine has
  * no buffer. */
-struct engine *engine_create(const struct log *log, struct error *error) MUST_USE;
+struct engine *engine_create(struct log *log, struct error *error) MUST_USE;
 
 /* Closes every descriptor that the engine owns. The cores are not told, and may be destroyed before
  * or after. */

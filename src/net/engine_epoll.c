@@ -52,9 +52,54 @@ void engine_unregister(struct engine *engine, int fd)
     (void)sys_epoll_control(engine->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* ---- the log ---- */
+
+static void unwatch_log(struct engine *engine)
+{
+    if (engine->log_watched_fd >= 0) {
+        engine_unregister(engine, engine->log_watched_fd);
+        engine->log_watched_fd = -1;
+    }
+}
+
+/* Only while it takes nothing: else each line that is read would be an event. One that cannot be registered
+ * is tried again in the next turn. A log that is opened again keeps its number, and the kernel has
+ * forgotten the registration. */
+static void watch_log(struct engine *engine)
+{
+    if (engine->log_reopened != engine->log->reopened) {
+        unwatch_log(engine);
+    }
+    int fd = log_blocked_fd(engine->log);
+    if (fd < 0 || engine->log_watched_fd >= 0) {
+        return;
+    }
+    if (register_source(engine, fd, EPOLLOUT, &engine->log_source)) {
+        engine->log_watched_fd = fd;
+        engine->log_reopened = engine->log->reopened;
+    } else {
+        log_unblock(engine->log);
+    }
+}
+
+/* What a turn has logged goes out at its end. */
+static void write_log(struct engine *engine, uint64_t now_ns)
+{
+    if (!log_is_quiet(engine->log)) {
+        log_write(engine->log, now_ns);
+        watch_log(engine);
+    }
+}
+
+static void log_is_writable(struct engine *engine)
+{
+    unwatch_log(engine);
+    log_unblock(engine->log);
+}
+
 /* ---- life ---- */
 
-struct engine *engine_create(const struct log *log, struct error *error)
+struct engine *engine_create(struct log *log, struct error *error)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
@@ -62,6 +107,8 @@ struct engine *engine_create(const struct log *log, struct error *error)
         return NULL;
     }
     engine->log = log;
+    engine->log_source.kind = SOURCE_LOG;
+    engine->log_watched_fd = -1;
     list_init(&engine->routes);
     list_init(&engine->watches);
     list_init(&engine->unfinished[SOURCE_CLIENT]);
@@ -90,6 +137,7 @@ void engine_destroy(struct engine **engine_pointer)
     while (!list_is_empty(&engine->watches)) {
         engine_unwatch(engine, LIST_ENTRY(list_first(&engine->watches), struct watch, node)->fd);
     }
+    unwatch_log(engine);
     reserve_empty(engine);
     (void)sys_close(engine->epoll_fd);
     free(engine);
@@ -177,6 +225,9 @@ static void take_event(struct source *source, uint32_t events)
     case SOURCE_LISTENER:
         accept_ready(CONTAINER_OF(source, struct listener, source));
         break;
+    case SOURCE_LOG:
+        log_is_writable(CONTAINER_OF(source, struct engine, log_source));
+        break;
     case SOURCE_WATCH: {
         struct watch *watch = CONTAINER_OF(source, struct watch, source);
         watch->ready(watch->context);
@@ -239,7 +290,10 @@ static void match_changed(struct engine *engine)
 
 static uint64_t earliest_deadline(const struct engine *engine)
 {
-    uint64_t at = engine->accept_is_paused ? engine->accept_resume_at : TIME_NEVER;
+    uint64_t at = log_is_quiet(engine->log) ? TIME_NEVER : log_deadline(engine->log);
+    if (engine->accept_is_paused && engine->accept_resume_at < at) {
+        at = engine->accept_resume_at;
+    }
     const struct engine_route *route = route_after(engine, NULL);
     for (; route != NULL; route = route_after(engine, &route->node)) {
         uint64_t deadline = mux_deadline(route->mux);
@@ -280,8 +334,10 @@ static void take_turn(struct engine *engine)
     take_events(engine, count, SOURCE_CLIENT);
     take_events(engine, count, SOURCE_WATCH);
     take_events(engine, count, SOURCE_LISTENER);
+    take_events(engine, count, SOURCE_LOG);
     match_changed(engine);
     accept_resume(engine, now_ns); /* descriptors may have been closed */
+    write_log(engine, now_ns);
 }
 
 /* Whether there are routes and all of them are finished. */
@@ -302,6 +358,7 @@ void engine_run(struct engine *engine)
     tell_time(engine, now_ns);
     match_changed(engine);
     accept_resume(engine, now_ns);
+    write_log(engine, now_ns);
     while (!engine->is_stopping && !is_finished(engine)) {
         take_turn(engine);
     }

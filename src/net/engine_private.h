@@ -119,8 +119,11 @@ struct engine_route {
 };
 
 struct engine {
-    const struct log *log;
-    int epoll_fd; /* owns */
+    struct log *log;
+    struct source log_source; /* registered while the log takes nothing */
+    int log_watched_fd;       /* -1: it is not */
+    unsigned log_reopened;    /* as often as the log when it was registered */
+    int epoll_fd;             /* owns */
     struct spin spin;
     bool is_stopping;
     uint8_t turn; /* counts turns, wrapping; see struct connection */

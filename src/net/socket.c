@@ -9,7 +9,6 @@
  */
 #include "net/socket.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
@@ -205,12 +204,4 @@ enum io_failure failure_of_transfer(int error)
     default:
         return IO_OTHER;
     }
-}
-
-const char *errno_text(int error, char *text, size_t capacity)
-{
-    const char *sentence = strerrordesc_np(error);
-    (void)snprintf(text, capacity, "%s", sentence == NULL ? "unknown error" : sentence);
-    text[0] = (char)tolower((unsigned char)text[0]);
-    return text;
 }

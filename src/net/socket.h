@@ -48,7 +48,4 @@ bool address_equals(const struct address *one, const struct address *other);
 enum io_failure failure_of_connect(int error);
 enum io_failure failure_of_transfer(int error);
 
-/* strerror in lower case, as error texts want it. */
-const char *errno_text(int error, char *text, size_t capacity);
-
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum source_kind { SOURCE_CLIENT, SOURCE_LINK, SOURCE_LISTENER, SOURCE_WATCH };
+enum source_kind { SOURCE_CLIENT, SOURCE_LINK, SOURCE_LISTENER, SOURCE_WATCH, SOURCE_LOG };
 
 struct source {
     uint8_t kind; /* enum source_kind */

@@ -75,7 +75,7 @@ static struct arguments parse(char **words)
     return arguments;
 }
 
-static void run_seed(const struct arguments *arguments, uint64_t seed, const struct log *log,
+static void run_seed(const struct arguments *arguments, uint64_t seed, struct log *log,
                      struct totals *totals)
 {
     char command[80];

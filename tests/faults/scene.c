@@ -372,7 +372,7 @@ static void draw_peers(struct scene *scene)
                 scene->has_small_buffers);
 }
 
-static void open_engine(struct scene *scene, const struct log *log)
+static void open_engine(struct scene *scene, struct log *log)
 {
     struct error error;
     struct endpoint listen = {.host = "127.0.0.1"};
@@ -455,7 +455,7 @@ static void add_up(const struct scene *scene, struct totals *totals)
     }
 }
 
-static void play(struct scene *scene, const struct log *log)
+static void play(struct scene *scene, struct log *log)
 {
     open_engine(scene, log);
     faulty_storm(scene->storm != STORM_NONE);
@@ -472,7 +472,7 @@ static void play(struct scene *scene, const struct log *log)
     close_all(scene);
 }
 
-void scene_run(uint64_t seed, enum storm storm, const struct log *log, struct totals *totals)
+void scene_run(uint64_t seed, enum storm storm, struct log *log, struct totals *totals)
 {
     unsigned descriptors = count_descriptors();
     struct scene *scene = calloc(1, sizeof *scene);

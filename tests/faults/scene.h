@@ -24,6 +24,6 @@ struct totals {
 };
 
 /* Plays the seed; whatever is wrong is a failure on the spot. */
-void scene_run(uint64_t seed, enum storm storm, const struct log *log, struct totals *totals);
+void scene_run(uint64_t seed, enum storm storm, struct log *log, struct totals *totals);
 
 #endif

@@ -419,7 +419,7 @@ static void bench_open(enum sys_trouble trouble, const struct mux_options *optio
     uint16_t target_port;
     int fds[2];
     world = (struct world){.trouble = trouble, .step = step};
-    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     world.log_fd = fds[0];
     log_init(&world.log, fds[1], LOG_DEBUG, LOG_TEXT);
     world.engine = engine_create(&world.log, &error);
@@ -444,7 +444,7 @@ static void bench_close(void)
     ssize_t size = read(world.log_fd, text, sizeof text - 1);
     text[size > 0 ? size : 0] = '\0';
     assert_string_equal(text, "");
-    (void)close(world.log.fd);
+    (void)close(world.log.sink.fd);
     (void)close(world.log_fd);
     (void)close(world.target_fd);
     for (size_t index = 0; index < world.links_count; index++) {

@@ -3,17 +3,15 @@
  * Claims about src/base/log.c.
  *
  * The log writes into a socket that keeps message boundaries, so that each read gives what one
- * write(2) wrote.
+ * write(2) wrote. Where lines go when nobody reads them: test_log_sink.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -43,7 +41,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    return close(log_out.fd) == 0 && close(far_end) == 0 ? 0 : -1;
+    return close(log_out.sink.fd) == 0 && close(far_end) == 0 ? 0 : -1;
 }
 
 /* The next line, as one write(2) wrote it, without its newline; "" when there is none. */
@@ -352,55 +350,10 @@ static void test_a_failing_write_is_ignored(void **state)
     log_init(&log, full, LOG_DEBUG, LOG_TEXT);
     log_event(&log, LOG_INFO, "e", "text");
     log_dump(&log, span_of("x", 1), 1);
+    log_deinit(&log);
     assert_int_equal(close(full), 0);
     log_init(&log, -1, LOG_DEBUG, LOG_JSON);
     log_event(&log, LOG_INFO, "e", "text");
-}
-
-static int interrupted_pipe;
-static volatile sig_atomic_t interruptions;
-
-/* The first signals only interrupt; then one makes room in the pipe. */
-static void interrupt(int signal)
-{
-    (void)signal;
-    char drained[4096];
-    if (++interruptions >= 3) {
-        (void)!read(interrupted_pipe, drained, sizeof drained);
-    }
-}
-
-static void test_an_interrupted_write_is_repeated(void **state)
-{
-    (void)state;
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
-    char filling[4096];
-    memset(filling, 'f', sizeof filling);
-    assert_int_equal(write(ends[1], filling, sizeof filling), sizeof filling);
-
-    interrupted_pipe = ends[0];
-    interruptions = 0;
-    struct sigaction action = {.sa_handler = interrupt}, old;
-    assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
-    struct itimerval every = {.it_interval = {.tv_usec = 5000}, .it_value = {.tv_usec = 5000}};
-    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
-    struct log log;
-    log_init(&log, ends[1], LOG_INFO, LOG_TEXT);
-    log_event(&log, LOG_INFO, "e", "after the interruption");
-    every = (struct itimerval){0};
-    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
-    assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
-
-    assert_int_equal(close(ends[1]), 0);
-    char line[4096];
-    ssize_t size = read(ends[0], line, sizeof line - 1);
-    assert_true(size > 0);
-    line[size] = '\0';
-    assert_non_null(strstr(line, "info  after the interruption\n"));
-    assert_true(interruptions >= 3);
-    assert_int_equal(close(ends[0]), 0);
 }
 
 /* Reads all that a dump wrote, whatever the number of writes. */
@@ -446,7 +399,9 @@ static void test_a_large_dump_loses_nothing(void **state)
     for (size_t index = 0; index < sizeof bytes; index++) {
         bytes[index] = (uint8_t)(index * 7);
     }
+    log_defer(&log_out, true);
     log_dump(&log_out, span_of(bytes, sizeof bytes), sizeof bytes);
+    log_write(&log_out, 1);
     const char *text = dumped();
     for (size_t offset = 0; offset < sizeof bytes; offset += 16) {
         char expected[32];
@@ -459,6 +414,7 @@ static void test_a_large_dump_loses_nothing(void **state)
 
     log_out.format = LOG_JSON;
     log_dump(&log_out, span_of(bytes, sizeof bytes), sizeof bytes);
+    log_write(&log_out, 1);
     text = dumped() + strlen("{\"event\":\"dump\",\"bytes\":\"");
     for (size_t index = 0; index < sizeof bytes; index++) {
         char expected[4];
@@ -467,22 +423,6 @@ static void test_a_large_dump_loses_nothing(void **state)
         text += 2;
     }
     assert_string_equal(text, "\"}\n");
-}
-
-static void test_a_limit_lets_one_line_through_and_counts_the_others(void **state)
-{
-    (void)state;
-    struct log_limit limit = {0};
-    uint64_t held = 99;
-    assert_true(log_limit_pass(&limit, 5, 100, &held));
-    assert_int_equal(held, 0);
-    assert_false(log_limit_pass(&limit, 5, 100, &held));
-    assert_false(log_limit_pass(&limit, 104, 100, &held));
-    assert_true(log_limit_pass(&limit, 105, 100, &held));
-    assert_int_equal(held, 2);
-    assert_true(log_limit_pass(&limit, 1000, TIME_NEVER, &held));
-    assert_int_equal(held, 0);
-    assert_false(log_limit_pass(&limit, TIME_NEVER - 1, 100, &held));
 }
 
 int main(void)
@@ -502,11 +442,9 @@ int main(void)
         LOG_TEST(test_a_json_line_is_an_object_wherever_it_is_cut),
         LOG_TEST(test_a_text_line_is_a_line_wherever_it_is_cut),
         LOG_TEST(test_a_failing_write_is_ignored),
-        LOG_TEST(test_an_interrupted_write_is_repeated),
         LOG_TEST(test_a_dump_shows_offsets_bytes_and_characters),
         LOG_TEST(test_a_dump_is_cut_at_its_maximum),
         LOG_TEST(test_a_large_dump_loses_nothing),
-        LOG_TEST(test_a_limit_lets_one_line_through_and_counts_the_others),
 #undef LOG_TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void begin(struct reporter *reporter, enum log_level level)
 
 static void end(void)
 {
-    assert_int_equal(close(log_out.fd), 0);
+    assert_int_equal(close(log_out.sink.fd), 0);
     assert_int_equal(close(far_end), 0);
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the log share. Private to base/. */
+#ifndef BASE_LOG_PRIVATE_H
+#define BASE_LOG_PRIVATE_H
+
+#include "base/log.h"
+
+/* Lends room for a line, behind the one that says what was lost before it; NULL: the line is lost. */
+char *log_lend(struct log *log, size_t size) MUST_USE;
+/* `size` bytes of it are a line. It is written, unless lines wait for their turn. */
+void log_give(struct log *log, size_t size);
+
+/* Puts the ending of a wanted line behind it; log_line_end without writing it. */
+void log_line_close(struct log_line *line);
+
+#endif
