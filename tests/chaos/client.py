@@ -114,8 +114,8 @@ class Visit:
         record = self.find(message)
         if message.kind == "interim":
             return
-        if message.kind == "error" and record is None and self.manner not in ("polite", "pipelining"):
-            return  # about what it had not finished
+        if message.kind == "error" and record is None and (message.closes or not self.is_polite):
+            return  # about the connection, or what it had not finished
         if record is None:
             self.violate("got what it had not asked for: %s" % message)
             return
