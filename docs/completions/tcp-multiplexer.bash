@@ -13,6 +13,9 @@ _tcp_multiplexer()
     -p|--applicationProtocol|--protocol)
         COMPREPLY=($(compgen -W 'echo http iso8583 modbus mpu' -- "$current"))
         return ;;
+    --http-body-guard)
+        COMPREPLY=($(compgen -W 'get all refuse off' -- "$current"))
+        return ;;
     --spin)
         COMPREPLY=($(compgen -W 'off auto' -- "$current"))
         return ;;
@@ -25,7 +28,7 @@ _tcp_multiplexer()
     local command= index
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format|--log-file)
+        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--http-body-guard|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--delay|--gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format|--log-file)
             [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
             ((index++)) ;;
         =) ((index++)) ;;
@@ -49,7 +52,7 @@ _tcp_multiplexer()
         flags='--help --verbose --debug --log-format --log-file'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --log-file'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-body-guard --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --log-file'
         ;;
     version)
         flags='--help --verbose --debug --log-format --log-file'

@@ -36,10 +36,11 @@ struct config {
     char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
     bool on_demand;
     bool hold;
-    bool via, forwarded;   /* http */
-    bool modbus_ignore_id; /* modbus */
-    bool iso_ignore_mti;   /* iso8583, mpu */
-    bool coalesce;         /* protocols with reads that can be told: modbus */
+    bool via, forwarded;     /* http */
+    uint8_t http_body_guard; /* http: enum body_guard */
+    bool modbus_ignore_id;   /* modbus */
+    bool iso_ignore_mti;     /* iso8583, mpu */
+    bool coalesce;           /* protocols with reads that can be told: modbus */
 
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,

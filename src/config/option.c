@@ -126,22 +126,36 @@ static bool set_list(const struct option *option, const char *text, bool first,
     return true;
 }
 
-static bool set_choice(const struct option *option, const char *text, bool *value,
+/* `'one', 'two' and 'three'`. */
+static void format_choices(const struct option *option, char *text, size_t capacity)
+{
+    size_t size = 0;
+    for (size_t i = 0; option->choices[i] != NULL; i++) {
+        const char *before = i == 0 ? "" : option->choices[i + 1] == NULL ? " and " : ", ";
+        int length = snprintf(text + size, capacity - size, "%s'%s'", before, option->choices[i]);
+        assert(length > 0 && (size_t)length < capacity - size); /* the table's words are short */
+        size += (size_t)length;
+    }
+}
+
+static bool set_choice(const struct option *option, const char *text, uint8_t *value,
                        struct error *error)
 {
-    for (size_t i = 0; i < OPTION_CHOICES_MAX; i++) {
-        if (strcmp(text, option->choices[i]) == 0) {
-            *value = i == 1;
+    size_t count = 0;
+    for (; option->choices[count] != NULL; count++) {
+        if (strcmp(text, option->choices[count]) == 0) {
+            *value = (uint8_t)count;
             return true;
         }
     }
     struct shown shown;
-    const char *near = nearest_name(text, option->choices, OPTION_CHOICES_MAX);
+    const char *near = nearest_name(text, option->choices, count);
     if (near != NULL) {
         error_set(error, "unknown choice '%s', did you mean '%s'?", shown_text(&shown, text), near);
     } else {
-        error_set(error, "unknown choice '%s', there are '%s' and '%s'", shown_text(&shown, text),
-                  option->choices[0], option->choices[1]);
+        char choices[128];
+        format_choices(option, choices, sizeof choices);
+        error_set(error, "unknown choice '%s', there are %s", shown_text(&shown, text), choices);
     }
     return false;
 }

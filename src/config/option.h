@@ -27,7 +27,7 @@ enum option_type {
                         CONFIG_AUTO */
     OPTION_SIZE,   /* base/duration.h: uint64_t bytes */
     OPTION_COUNT,  /* a whole number: uint64_t */
-    OPTION_CHOICE, /* one of two `choices`: bool, false for the first */
+    OPTION_CHOICE, /* one of the `choices`: uint8_t, or bool for two of them; the index */
 };
 
 /* In the order of help. */
@@ -37,7 +37,7 @@ enum {
     OPTION_GROUPS = GROUP_GLOBAL + 1,
     OPTIONS_MAX = 64,          /* rows the table may have */
     OPTION_ALIASES_MAX = 2,    /* per row */
-    OPTION_CHOICES_MAX = 2,    /* per row */
+    OPTION_CHOICES_MAX = 4,    /* per row */
     OPTION_NAME_BYTES_MAX = 32 /* of a name or an alias, with the NUL */
 };
 

@@ -65,6 +65,22 @@ const struct option options[] = {
      .sentence = "http: add a Via field, which names this multiplexer, to requests and responses"},
     {FLAG("forwarded", forwarded), .group = GROUP_ROUTE,
      .sentence = "http: add a Forwarded field with the client's address to requests"},
+    {.name = "http-body-guard",
+     .type = OPTION_CHOICE,
+     .group = GROUP_ROUTE,
+     .offset = AT(http_body_guard),
+     .fallback = "get",
+     .choices = {"get", "all", "refuse", "off"},
+     .value_name = "get|all|refuse|off",
+     .sentence = "http: protects against a target that does not read a request's body and takes it "
+                 "for the next "
+                 "request; get: a body that the target may not expect (with a method other than "
+                 "POST, PUT and "
+                 "PATCH, in chunks, or with Expect) ends the connection to the target behind the "
+                 "response; all: "
+                 "every body does; refuse: as get, but a body with another method gets status 400; "
+                 "off: the target "
+                 "reads all bodies"},
     {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
      .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
                  "their order, and check unit and function only"},

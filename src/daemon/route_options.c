@@ -30,9 +30,9 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.body_bytes_max = config->max_body_bytes;
     options->settings.via = config->via;
     options->settings.forwarded = config->forwarded;
+    options->settings.body_guard = (enum body_guard)config->http_body_guard;
     options->settings.ignore_id = config->modbus_ignore_id;
     options->settings.iso_ignore_mti = config->iso_ignore_mti;
-    options->settings.target = config->target;
     options->clients_max = (uint32_t)config->max_clients;
     options->links_max = (uint32_t)config->connections;
     options->in_flight_max = (uint32_t)config->in_flight;
@@ -89,13 +89,14 @@ static bool parse_listen(struct route_options *options, const struct config *con
     return true;
 }
 
-static bool parse_target(struct engine_route_options *options, const struct config *config,
+static bool parse_target(struct route_options *options, const struct config *config,
                          struct error *error)
 {
-    if (!endpoint_parse_target(config->target, &options->target, error)) {
+    if (!endpoint_parse_target(config->target, &options->engine.target, error)) {
         error_prefix(error, "--target");
         return false;
     }
+    options->mux.settings.target = options->engine.target.is_unix ? NULL : config->target;
     return true;
 }
 
@@ -153,7 +154,6 @@ bool route_options_init(struct route_options *options, const struct config *conf
     options->engine.keepalive_idle_ns = config->keepalive_ns;
     options->engine.user_timeout_ns = user_timeout(config);
 
-    return set_protocol(&options->mux, config, error) &&
-           parse_target(&options->engine, config, error) && parse_listen(options, config, error) &&
-           parse_source(&options->engine, config, error);
+    return set_protocol(&options->mux, config, error) && parse_target(options, config, error) &&
+           parse_listen(options, config, error) && parse_source(&options->engine, config, error);
 }

@@ -114,6 +114,8 @@ static void check_link(const struct mux *mux, const struct link *link)
         assert(exchange->state == EXCHANGE_TAKEN);
         assert(exchange->link == link);
         assert(exchange->has_id == mux->by_id);
+        /* Nothing is sent where what a request left unread might be taken for part of it. */
+        assert(!exchange->request.ends_link || link->exchanges_count == 1);
         assert(!mux->by_id || ids_find(&link->ids, exchange->id) == exchange);
         assert(exchange->out_begin >= position);
         assert(exchange->out_end > exchange->out_begin);

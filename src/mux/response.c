@@ -65,6 +65,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     bool early = !exchange->whole || link->written < exchange->out_end;
     bool closes_client = exchange->closes_client;
     bool told_to_close = exchange->request.closes;
+    bool ends_link = exchange->request.ends_link;
     link->swallowed = 0;
     note_answer(mux, link);
     mux->counters.responses += client != NULL;
@@ -84,7 +85,9 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     } else if (client != NULL) {
         client_settle(mux, client);
     }
-    if (frame->closes) {
+    if (ends_link) {
+        link_replace(mux, link, REASON_REQUEST_CLOSES);
+    } else if (frame->closes) {
         link_replace(mux, link, REASON_RESPONSE_CLOSES);
     }
     return link->state == LINK_UP;

@@ -199,8 +199,27 @@ static uint64_t request_key(const struct http_head *head)
            (http_has_options(head) ? HTTP_KEY_OPTIONS : 0U);
 }
 
+/* Whether programs that know the method expect a body with it. Of all others many answer without a look at
+ * what follows the head: of GET because it has none, of one that they do not know because it is refused. */
+static bool has_usual_body(unsigned method)
+{
+    return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+}
+
+/* Whether the target may leave the body unread, and take it for the next request. Many small servers know no
+ * chunks; and one that refuses what was expected need not read what it has not asked for. */
+static bool is_guarded(enum body_guard guard, const struct http_head *head, enum http_body body)
+{
+    if (body == HTTP_BODY_NONE || guard == BODY_GUARD_OFF) {
+        return false;
+    }
+    return guard == BODY_GUARD_ALL || !has_usual_body(http_head_number(head)) ||
+           body == HTTP_BODY_CHUNKED || (head->bits & HTTP_EXPECT) != 0;
+}
+
 /* An HTTP/1.0 client closes unless it asks not to; its Expect means nothing (RFC 9110 10.1.1). */
-static struct request request_of(const struct http_head *head, enum http_body body)
+static struct request request_of(const struct protocol_settings *settings,
+                                 const struct http_head *head, enum http_body body)
 {
     bool is_10 = (head->bits & HTTP_VERSION_10) != 0;
     bool asks_to_close = (head->bits & HTTP_CLOSE) != 0;
@@ -211,6 +230,7 @@ static struct request request_of(const struct http_head *head, enum http_body bo
         .expects_response = true,
         .resendable = is_safe(method) && !has_body,
         .alone = !is_safe(method) || has_body, /* RFC 9112 section 9.3.2 */
+        .ends_link = is_guarded(settings->body_guard, head, body),
         .closes = asks_to_close || (is_10 && !asks_to_stay),
         .eager = has_body && !is_10 && (head->bits & HTTP_CONTINUE) != 0,
         .kind = (uint8_t)method,
@@ -229,8 +249,11 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
     enum frame_status status = head_next(settings, TO_TARGET, framer, NULL, bytes, frame, &head);
     if (status == FRAME_PIECE) {
         enum http_body body = http_request_body(&head);
-        *request = request_of(&head, body);
-        status = enter_body(settings, framer, frame, body, &head);
+        bool is_unusual = body != HTTP_BODY_NONE && !has_usual_body(http_head_number(&head));
+        *request = request_of(settings, &head, body);
+        status = settings->body_guard == BODY_GUARD_REFUSE && is_unusual
+                     ? http_refuse(frame, FRAME_INVALID, HTTP_REFUSAL_BODY_UNEXPECTED)
+                     : enter_body(settings, framer, frame, body, &head);
     }
     if (status != FRAME_PIECE && http_head_number(&head) == HTTP_HEAD) {
         frame->code |= HTTP_CODE_HEAD;
@@ -239,6 +262,15 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
 }
 
 /* ---- responses ---- */
+
+/* Whether the target may send the body that it announces, though the response has none. With 204 nothing may
+ * be announced (RFC 9110 section 8.6), with 304 and to HEAD it may. */
+static bool may_send_more(enum body_guard guard, const struct http_head *head, enum http_body body)
+{
+    bool is_announced = (head->bits & HTTP_CODED) != 0 || head->length > 0;
+    return body == HTTP_BODY_NONE && is_announced &&
+           (guard == BODY_GUARD_ALL || http_head_number(head) == 204);
+}
 
 /* HTTP/1.0 servers close unless they say otherwise (RFC 9112 section 9.3). */
 static bool ends_link(const struct http_head *head, enum http_body body)
@@ -274,7 +306,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
         return FRAME_PIECE;
     }
     enum http_body body = http_response_body(&head, request);
-    frame->closes = ends_link(&head, body);
+    frame->closes = ends_link(&head, body) || may_send_more(settings->body_guard, &head, body);
     frame->closes_client = http_closes_client(body, request);
     frame->kind |= frame->closes_client ? HTTP_PIECE_CLOSES_CLIENT : 0U;
     frame->until_end = body == HTTP_BODY_UNTIL_END;
@@ -290,6 +322,7 @@ static const struct protocol_option options[] = {
     {"max-body", "0", "largest body of a request or response; 0: no limit"},
     {"via", "false", "add Via, which names this multiplexer, to requests and responses"},
     {"forwarded", "false", "add Forwarded, which names the client, to requests"},
+    {"http-body-guard", "get", "after which bodies the connection to the target ends"},
 };
 
 const struct protocol protocol_http = {

@@ -77,6 +77,9 @@ enum http_method {
     HTTP_OPTIONS,
     HTTP_TRACE,
     HTTP_CONNECT,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
 };
 
 /* Bits of request.key. */
@@ -103,6 +106,7 @@ enum {
     HTTP_CLOSES_CLIENT = 1 << 4, /* frame.closes_client */
     /* inside a head: facts about it */
     HTTP_LOSES = 1 << 3,   /* there is a field that may not go on as it is */
+    HTTP_EXPECT = 1 << 4,  /* there is Expect, whatever it says */
     HTTP_STARTED = 1 << 5, /* the first line was read */
     HTTP_VERSION_10 = 1 << 6,
     HTTP_HOST = 1 << 7,
@@ -212,6 +216,7 @@ enum http_field {
     HTTP_FIELD_TE,
     HTTP_FIELD_TRAILER,
     HTTP_FIELD_TRANSFER_ENCODING,
+    HTTP_FIELD_UNDERSCORED, /* one that frames, with '_' in place of '-' */
     HTTP_FIELD_UPGRADE,
     HTTP_FIELD_WWW_AUTHENTICATE,
 };

@@ -10,6 +10,7 @@
  * since taking them away would change where the message ends or where it goes;
  *   - an empty line in front of a request, and Host for an HTTP/1.0 request that has none;
  *   - towards the client, Connection: close or keep-alive, for its own connection;
+ *   - towards the target, Connection: close with a request that ends the link;
  *   - in 401 and 407 responses, challenges that bind a login to a connection;
  *   - for HTTP/1.0 clients, Transfer-Encoding and Trailer, and with them the lines between chunks.
  *
@@ -161,8 +162,8 @@ static void write_host(struct http_writer *writer, const struct protocol_setting
     http_write_text(writer, "Host: ");
     if (http_target_authority(target, &authority)) {
         http_write(writer, http_authority_host(authority));
-    } else if (settings->target != NULL) {
-        http_write_text(writer, settings->target);
+    } else {
+        http_write_text(writer, settings->target == NULL ? "localhost" : settings->target);
     }
     http_write_text(writer, "\r\n");
 }
@@ -204,6 +205,9 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     }
     if (settings->forwarded) {
         write_forwarded(&writer, request->origin);
+    }
+    if (request->ends_link) { /* then a target that does so does not read on */
+        http_write_text(&writer, "Connection: close\r\n");
     }
     http_write_text(&writer, "\r\n");
     return writer.size;

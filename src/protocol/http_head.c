@@ -54,7 +54,8 @@ static enum http_method method_find(struct span method)
         enum http_method method;
     } rows[] = {
         {"GET", HTTP_GET},     {"HEAD", HTTP_HEAD},       {"OPTIONS", HTTP_OPTIONS},
-        {"TRACE", HTTP_TRACE}, {"CONNECT", HTTP_CONNECT},
+        {"TRACE", HTTP_TRACE}, {"CONNECT", HTTP_CONNECT}, {"POST", HTTP_POST},
+        {"PUT", HTTP_PUT},     {"PATCH", HTTP_PATCH},
     };
     for (size_t index = 0; index < ARRAY_COUNT(rows); index++) {
         size_t size = strlen(rows[index].name);
@@ -239,6 +240,17 @@ static enum http_refusal read_host(struct http_head *head, struct span value)
     return http_is_host(value) ? HTTP_FINE : HTTP_REFUSAL_HOST_INVALID;
 }
 
+static void read_expect(struct http_head *head, struct span value)
+{
+    head->bits |= HTTP_EXPECT;
+    struct span rest = value, expectation;
+    while (http_list_next(&rest, &expectation)) {
+        if (http_is(expectation, "100-continue")) {
+            head->bits |= HTTP_CONTINUE;
+        }
+    }
+}
+
 static enum http_refusal read_request_field(struct http_head *head, enum http_field field,
                                             struct span value)
 {
@@ -248,13 +260,10 @@ static enum http_refusal read_request_field(struct http_head *head, enum http_fi
     if (field == HTTP_FIELD_AUTHORIZATION || field == HTTP_FIELD_PROXY_AUTHORIZATION) {
         return http_is_bound_login(value) ? HTTP_REFUSAL_BOUND_LOGIN : HTTP_FINE;
     }
-    struct span rest = value, expectation;
-    while (field == HTTP_FIELD_EXPECT && http_list_next(&rest, &expectation)) {
-        if (http_is(expectation, "100-continue")) {
-            head->bits |= HTTP_CONTINUE;
-        }
+    if (field == HTTP_FIELD_EXPECT) {
+        read_expect(head, value);
     }
-    return HTTP_FINE;
+    return field == HTTP_FIELD_UNDERSCORED ? HTTP_REFUSAL_UNDERSCORE : HTTP_FINE;
 }
 
 /* What is wrong with a line that is no token and colon. */

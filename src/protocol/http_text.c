@@ -236,10 +236,14 @@ enum http_field http_field_find(struct span name)
         [7] = {{"trailer", "upgrade"}, {HTTP_FIELD_TRAILER, HTTP_FIELD_UPGRADE}},
         [10] = {{"connection", "keep-alive"}, {HTTP_FIELD_CONNECTION, HTTP_FIELD_KEEP_ALIVE}},
         [13] = {{"authorization"}, {HTTP_FIELD_AUTHORIZATION}},
-        [14] = {{"content-length"}, {HTTP_FIELD_CONTENT_LENGTH}},
+        [14] = {{"content-length",
+                 "content\x7flength"}, /* '_' with the bit is 0x7F, which no token has */
+                {HTTP_FIELD_CONTENT_LENGTH, HTTP_FIELD_UNDERSCORED}},
         [16] = {{"proxy-connection", "www-authenticate"},
                 {HTTP_FIELD_PROXY_CONNECTION, HTTP_FIELD_WWW_AUTHENTICATE}},
-        [17] = {{"transfer-encoding"}, {HTTP_FIELD_TRANSFER_ENCODING}},
+        [17] = {{"transfer-encoding", "transfer\x7f"
+                                      "encoding"},
+                {HTTP_FIELD_TRANSFER_ENCODING, HTTP_FIELD_UNDERSCORED}},
         [18] = {{"proxy-authenticate"}, {HTTP_FIELD_PROXY_AUTHENTICATE}},
         [19] = {{"proxy-authorization"}, {HTTP_FIELD_PROXY_AUTHORIZATION}},
     };

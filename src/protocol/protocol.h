@@ -43,6 +43,10 @@
 
 #include "base/span.h"
 
+/* HTTP: after which requests the link ends, since the target may not have read the body and would take it
+ * for the next request. The names are the choices of --http-body-guard, in their order. */
+enum body_guard { BODY_GUARD_GET, BODY_GUARD_ALL, BODY_GUARD_REFUSE, BODY_GUARD_OFF };
+
 /* What is set for a route's protocol. Protocol options get fields here, filled from their table.
  * Texts are borrowed for as long as the route lives. */
 struct protocol_settings {
@@ -51,9 +55,10 @@ struct protocol_settings {
     uint64_t body_bytes_max;  /* a streaming protocol: of a message's body; 0: no limit */
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
-    bool ignore_id;           /* the target's identifiers are wrong: match by order after all */
-    bool iso_ignore_mti;      /* ISO 8583: an answer need not show its request's type */
-    const char *target;       /* the target as configured, `host:port`; NULL: has no such name */
+    enum body_guard body_guard;
+    bool ignore_id;      /* the target's identifiers are wrong: match by order after all */
+    bool iso_ignore_mti; /* ISO 8583: an answer need not show its request's type */
+    const char *target;  /* the target as configured, `host:port`; NULL: has no such name */
 };
 
 enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_INVALID, FRAME_TOO_LARGE };
@@ -90,6 +95,7 @@ struct request {
     bool closes;           /* the client's connection ends after this exchange */
     bool eager;            /* takes a link with its first piece, though its body is to come */
     bool alone;     /* takes a link on which nothing is, and nothing follows it before its end */
+    bool ends_link; /* by order: nor behind it, whatever the response says; always `alone` too */
     bool shareable; /* one response answers all requests of the same `key` (--coalesce) */
     uint8_t kind;   /* the protocol's own: HTTP method, Modbus function */
     uint32_t id;    /* the client's own identifier, restored in the response */

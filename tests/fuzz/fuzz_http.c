@@ -31,6 +31,7 @@ struct outcome {
     uint8_t out[OUT_MAX];
     size_t out_size;
     bool until_end, is_inside;
+    bool ends_link; /* as the first request says */
 };
 
 static void take_data(struct outcome *outcome, const struct frame *frame, struct span piece)
@@ -82,6 +83,8 @@ static void run(struct outcome *outcome, enum direction direction, struct reques
                 ? protocol_http.frame_request(&settings, &framer, bytes, &frame, &request)
                 : protocol_http.frame_response(&settings, &framer, &request, bytes, &frame);
         if (outcome->status == FRAME_PIECE) {
+            bool is_first = start == 0 && direction == TO_TARGET;
+            outcome->ends_link = is_first ? request.ends_link : outcome->ends_link;
             take(outcome, &settings, direction, &request, &frame, http_part(bytes, 0, frame.size));
             start += frame.size;
         } else if (outcome->status == FRAME_PARTIAL && end < stream.size) {
@@ -97,7 +100,8 @@ static void check_fields(const struct outcome *outcome, bool is_response)
     static const enum http_field gone[] = {HTTP_FIELD_KEEP_ALIVE, HTTP_FIELD_PROXY_CONNECTION,
                                            HTTP_FIELD_TE, HTTP_FIELD_UPGRADE,
                                            HTTP_FIELD_CONNECTION};
-    size_t count = sizeof gone / sizeof gone[0] - (is_response ? 1 : 0); /* it has its own */
+    bool has_own = is_response || outcome->ends_link; /* Connection, which stands last */
+    size_t count = sizeof gone / sizeof gone[0] - (has_own ? 1 : 0);
     struct span rest = span_of(outcome->out, outcome->out_size), line, name, value;
     while (http_line_next(&rest, &line) && line.size > 2) { /* the first head */
         for (size_t index = 0; index < count && http_field_split(line, &name, &value); index++) {

@@ -33,8 +33,9 @@ static char draw_kind(struct world *world, const struct client *client)
         return 'N';
     }
     bool streams = dialect_streams(&world->dialect);
-    const char *kinds = streams ? "G!EO" : "G!A";
-    char kind = kinds[choose(world->choice, strlen(kinds))];
+    bool may_end_links = !world->swarm.is_calm && !dialect_has_ids(&world->dialect);
+    const char *kinds = streams ? "G!EOL" : "G!AL";
+    char kind = kinds[choose(world->choice, strlen(kinds) - (may_end_links ? 0 : 1))];
     if (choose_percent(world->choice, world->swarm.clients.closes_percent) &&
         !dialect_has_ids(&world->dialect)) {
         kind = 'C';

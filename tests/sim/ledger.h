@@ -86,6 +86,12 @@ static inline bool entry_is_eager(const struct ledger_entry *entry)
     return entry->kind == 'E';
 }
 
+/* Whether a request of this kind is alone on its link. */
+static inline bool kind_is_alone(char kind)
+{
+    return kind == 'A' || kind == 'L';
+}
+
 static inline bool entry_expects_response(const struct ledger_entry *entry)
 {
     return entry->kind != '!';

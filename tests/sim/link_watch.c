@@ -167,6 +167,7 @@ static void take_response(struct world *world, struct connection *link, uint32_t
 {
     struct link_watch *watch = &link->watch;
     struct sending *sending = sending_on(watch->awaited[index], link);
+    bool ends_link = watch->awaited[index]->kind == 'L';
     sending->response_whole = true;
     watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
@@ -179,6 +180,8 @@ static void take_response(struct world *world, struct connection *link, uint32_t
     take_out(watch, index);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
+    } else if (ends_link) {
+        spoil(world, link, "the request ends the link");
     } else if (kind == 'Z') {
         spoil(world, link, "the response ends the link");
     }

@@ -56,7 +56,8 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
         *request = (struct request){.expects_response = bytes.data[0] != '!',
                                     .resendable = bytes.data[0] == 'G',
                                     .closes = bytes.data[0] == 'C',
-                                    .alone = bytes.data[0] == 'A',
+                                    .alone = bytes.data[0] == 'A' || bytes.data[0] == 'L',
+                                    .ends_link = bytes.data[0] == 'L',
                                     .kind = bytes.data[0],
                                     .key = model_tag(bytes)};
     }

@@ -8,6 +8,7 @@
  *     !   expects no response
  *     C   ends the client's connection after its exchange
  *     A   is alone on its link
+ *     L   likewise, and the link ends behind its response
  *     X   is no request at all (FRAME_INVALID)
  *     other   an ordinary request
  *

@@ -86,7 +86,7 @@ bool pipeline_is_full(const struct world *world, const struct connection *link)
     const struct seen_exchange *newest;
     uint32_t count = count_taken(world, link, &newest);
     return count >= pipeline_room(world, link) || links_is_old(world, link) ||
-           (newest != NULL && newest->kind == 'A') || uploads(newest, true) ||
+           (newest != NULL && kind_is_alone(newest->kind)) || uploads(newest, true) ||
            pipeline_is_answering(world, link);
 }
 
@@ -112,7 +112,8 @@ void check_link_has_room(const struct world *world, const struct connection *lin
                  "link %llu has %u, and has answered %llu", (unsigned long long)link->number, count,
                  (unsigned long long)watch->answered);
     }
-    if (count > 0 && (entry->kind == 'A' || watch->awaited[count - 1]->kind == 'A')) {
+    if (count > 0 &&
+        (kind_is_alone(entry->kind) || kind_is_alone(watch->awaited[count - 1]->kind))) {
         sim_fail("what is alone is alone on its link", "link %llu carries %u.%u behind %u.%u",
                  (unsigned long long)link->number, entry->client, entry->sequence,
                  watch->awaited[count - 1]->client, watch->awaited[count - 1]->sequence);
@@ -203,6 +204,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_TARGET_MALFORMED:
     case REASON_TARGET_TOO_LARGE:
     case REASON_EARLY_RESPONSE:
+    case REASON_REQUEST_CLOSES:
     case REASON_RESPONSE_CLOSES:
         return link->watch.spoilt != NULL;
     case REASON_RESPONSE_TIMEOUT:

@@ -177,6 +177,8 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
                                 .resendable = kind == 'G' && frame->ends,
                                 .closes = kind == 'C',
                                 .eager = kind == 'E',
+                                .alone = kind == 'L',
+                                .ends_link = kind == 'L',
                                 .kind = kind,
                                 .key = model_tag(bytes)};
     return FRAME_PIECE;

@@ -16,6 +16,7 @@
  *     C   ends the client's connection after its exchange
  *     E   takes a link with its head, though its body is to come
  *     O   comes from an old client, which knows no chunks: a body is told to end by closing it
+ *     L   is alone on its link, which ends behind its response
  *     X   is no request at all (FRAME_INVALID)
  *     other   an ordinary request
  *

@@ -113,6 +113,52 @@ static void test_response_that_ends_the_link_is_delivered_and_the_link_replaced(
     scene_end(&scene);
 }
 
+static void test_request_that_ends_the_link_is_alone_and_the_link_replaced_behind_it(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_prepare(&model_protocol);
+    scene->world->options.in_flight_max = 4;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    client_says(scene, ann, "L1.2.\n");
+    client_says(scene, bob, "N2.1.\n");
+    assert_string_equal(target_hears(scene), ">N1.1.\n");
+    target_says(scene, "<first\n");
+    assert_string_equal(target_hears(scene), ">L1.2.\n");
+    target_says(scene, "<second\n<smuggled\n"); /* what follows is nobody's */
+    assert_string_equal(client_hears(scene, ann), "first\nsecond\n");
+    assert_true(target_sees_end(scene));
+    target_says(scene, "<late\n");
+    target_ends(scene);
+    assert_string_equal(target_hears(scene), ">N2.1.\n"); /* at once, on the next link */
+    target_says(scene, "<bob's\n");
+    assert_string_equal(client_hears(scene, bob), "bob's\n");
+    assert_string_equal(client_hears(scene, ann), "");
+    assert_int_equal(links_so_far(scene), 2);
+    scene_end(&scene);
+}
+
+static void test_client_gone_in_front_of_the_response__its_request_still_ends_the_link(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "L1.1.\n");
+    client_says(scene, bob, "N2.1.\n");
+    assert_string_equal(target_hears(scene), ">L1.1.\n");
+    client_resets(scene, ann);
+    target_says(scene, "<ann's\n");
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    assert_int_equal(links_so_far(scene), 2);
+    scene_end(&scene);
+}
+
 /* ---- client gone ---- */
 
 static void test_client_gone_while_its_request_waits__is_dropped_never_sent(void **state)
@@ -381,6 +427,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_request_that_closes_is_answered_then_closed),
         cmocka_unit_test(test_interim_response_does_not_end_the_exchange),
         cmocka_unit_test(test_response_that_ends_the_link_is_delivered_and_the_link_replaced),
+        cmocka_unit_test(test_request_that_ends_the_link_is_alone_and_the_link_replaced_behind_it),
+        cmocka_unit_test(
+            test_client_gone_in_front_of_the_response__its_request_still_ends_the_link),
         cmocka_unit_test(test_client_gone_while_its_request_waits__is_dropped_never_sent),
         cmocka_unit_test(test_client_gone_while_its_request_is_partly_sent__the_link_is_replaced),
         cmocka_unit_test(

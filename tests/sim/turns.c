@@ -91,7 +91,7 @@ static void check_turns_are_fair(const struct world *world, struct witness *witn
         const struct seen_exchange *next = next_of(witness, serial);
         if (serial == taker || next == NULL || !has_a_turn(world, next) ||
             link_of(witness, serial) != NULL ||
-            (next->kind == 'A' && world->options.links_max > 1)) {
+            (kind_is_alone(next->kind) && world->options.links_max > 1)) {
             memset(client->turns_seen, 0, sizeof client->turns_seen);
             continue;
         }
@@ -141,7 +141,8 @@ static bool could_carry(const struct world *world, const struct connection *link
     }
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
            (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < sure_room(world, link) &&
-           watch->sending == NULL && (count == 0 || watch->awaited[count - 1]->kind != 'A') &&
+           watch->sending == NULL &&
+           (count == 0 || !kind_is_alone(watch->awaited[count - 1]->kind)) &&
            world->now_ns >= link->connected_at + delay_ns &&
            world->now_ns >= link->connected_at + gap_ns &&
            world->now_ns >= watch->last_byte_at + gap_ns && !links_is_old(world, link);
@@ -153,7 +154,7 @@ static bool waits_for_any_link(const struct world *world, bool surely)
     for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
-        bool sure = next != NULL && has_a_turn(world, next) && next->kind != 'A';
+        bool sure = next != NULL && has_a_turn(world, next) && !kind_is_alone(next->kind);
         if (next != NULL && link_of(witness, serial) == NULL && (!surely || sure)) {
             return true;
         }
@@ -178,7 +179,7 @@ bool turns_somebody_must_be_alone(const struct world *world, const struct connec
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
         const struct connection *own = link_of(witness, serial);
-        if (next != NULL && next->kind == 'A' && (own == NULL || own == link)) {
+        if (next != NULL && kind_is_alone(next->kind) && (own == NULL || own == link)) {
             return true;
         }
     }
@@ -211,7 +212,7 @@ static uint64_t who_waits_for(const struct world *world, const struct connection
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
         const struct connection *own = link_of(witness, serial);
-        bool reserves = next != NULL && next->kind == 'A' && own != link &&
+        bool reserves = next != NULL && kind_is_alone(next->kind) && own != link &&
                         world->options.links_max > 1 && link->watch.awaited_count > 0;
         /* What streams, behind one whose bytes fill the backlog, may not be framed far enough. */
         bool gathers = own != NULL && dialect_streams(&world->dialect);

@@ -6,7 +6,7 @@ import urllib3
 
 from lib.http import BYTES, connect, get, page
 from lib.http_clients import ab, curl, head_of, node, url, wrk
-from lib.http_servers import PARTS, Apache, Nginx, node_server, python_module, python_server
+from lib.http_servers import PARTS, Apache, Busybox, Nginx, node_server, python_module, python_server
 
 FILES = 30
 SERVERS = {
@@ -15,6 +15,7 @@ SERVERS = {
     "node": node_server,
     "python": python_server,
     "python 1.0": python_module,
+    "busybox": lambda path: Busybox(path / "busybox"),
 }
 
 

@@ -61,6 +61,13 @@ static void expect_request(const char *text, const char *expected)
     expect_with(&settings, TO_TARGET, client_11, text, expected);
 }
 
+static void expect_unguarded(const char *text, const char *expected)
+{
+    struct protocol_settings settings = {.head_bytes_max = HTTP_HEAD_LIMIT,
+                                         .body_guard = BODY_GUARD_OFF};
+    expect_with(&settings, TO_TARGET, client_11, text, expected);
+}
+
 static void expect_response(struct request request, const char *text, const char *expected)
 {
     struct protocol_settings settings = {.head_bytes_max = HTTP_HEAD_LIMIT};
@@ -80,7 +87,7 @@ static void test_other_fields_pass_byte_for_byte_and_in_order(void **state)
                                "Trailer: Sum\r\n"
                                "Authorization: Basic bnRsbQ==\r\n"
                                "Content-Length: 003\r\n\r\nabc";
-    expect_request(text, text);
+    expect_unguarded(text, text);
 }
 
 static void test_chunked_bodies_pass_with_extensions_and_trailers(void **state)
@@ -88,7 +95,17 @@ static void test_chunked_bodies_pass_with_extensions_and_trailers(void **state)
     (void)state;
     static const char text[] = "POST / HTTP/1.1\r\n" HOST "transfer-encoding: CHUNKED\r\n\r\n"
                                "03;a=\"b\"\r\nabc\r\n0;z\r\nSum: 1\r\n\r\n";
-    expect_request(text, text);
+    expect_unguarded(text, text);
+}
+
+static void test_the_target_is_asked_to_close_behind_a_request_that_ends_the_link(void **state)
+{
+    (void)state;
+    expect_request("GET / HTTP/1.1\r\n" HOST
+                   "Connection: keep-alive\r\nContent-Length: 3\r\n\r\nabc",
+                   "GET / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nConnection: close\r\n\r\nabc");
+    expect_request("POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
+                   "POST / HTTP/1.1\r\nHost: meter:80\r\nContent-Length: 3\r\n\r\nabc");
 }
 
 static void test_fields_of_one_connection_do_not_pass(void **state)
@@ -126,7 +143,7 @@ static void test_the_target_hears_http_1_1_whatever_the_client_speaks(void **sta
                    "GET http://u:p@other:81/ HTTP/1.1\r\nHost: other:81\r\n\r\n");
     struct protocol_settings nameless = {.head_bytes_max = HTTP_HEAD_LIMIT};
     expect_with(&nameless, TO_TARGET, client_11, "GET / HTTP/1.0\r\n\r\n",
-                "GET / HTTP/1.1\r\nHost: \r\n\r\n");
+                "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
 static void test_the_empty_line_in_front_does_not_pass(void **state)
@@ -282,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_other_fields_pass_byte_for_byte_and_in_order),
         cmocka_unit_test(test_chunked_bodies_pass_with_extensions_and_trailers),
+        cmocka_unit_test(test_the_target_is_asked_to_close_behind_a_request_that_ends_the_link),
         cmocka_unit_test(test_fields_of_one_connection_do_not_pass),
         cmocka_unit_test(test_what_frames_and_routes_passes_even_if_connection_names_it),
         cmocka_unit_test(test_the_target_hears_http_1_1_whatever_the_client_speaks),

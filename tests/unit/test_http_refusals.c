@@ -187,6 +187,9 @@ static const struct row rows[] = {
     {HTTP_REFUSAL_CHUNK_EXTENSION, TO_TARGET, CHUNKS "2;\r\nab\r\n", 0, true},
     {HTTP_REFUSAL_CHUNK_EXTENSION, TO_TARGET, CHUNKS "2;a=\r\nab\r\n", 0, true},
     {HTTP_REFUSAL_CHUNK_EXTENSION, TO_TARGET, CHUNKS "2;a=\"b\r\nab\r\n", 0, true},
+    {HTTP_REFUSAL_UNDERSCORE, TO_TARGET, POST "Content_Length: 5" MORE, 0, false},
+    {HTTP_REFUSAL_UNDERSCORE, TO_TARGET, POST "transfer_ENCODING: chunked" MORE, 0, false},
+    {HTTP_REFUSAL_TRAILER, TO_TARGET, CHUNKS "0\r\nContent_Length: 5\r\n\r\n", 0, true},
     {HTTP_REFUSAL_CHUNK_EXTENSION, TO_TARGET, CHUNKS "2;a b\r\nab\r\n", 0, true},
     {HTTP_REFUSAL_CHUNK_END, TO_TARGET, CHUNKS "2\r\nabc\r\n", 0, true},
     {HTTP_REFUSAL_CHUNK_END, TO_TARGET, CHUNKS "2\r\nab\n0\r\n\r\n", 0, true},
@@ -197,10 +200,11 @@ static const struct row rows[] = {
     {HTTP_REFUSAL_TRAILER, TO_CLIENT, OK CHUNKED "\r\n0\r\n" CHUNKED "\r\n", 0, true},
 };
 
-/* Rows whose texts are too large to be written down: test_http_request.c and the test below. */
-static const enum http_refusal elsewhere[] = {HTTP_REFUSAL_REQUEST_LINE_LARGE,
-                                              HTTP_REFUSAL_HEAD_LARGE, HTTP_REFUSAL_BODY_LARGE,
-                                              HTTP_REFUSAL_CHUNK_LINE_LARGE};
+/* Rows whose texts are too large to be written down, or that need settings: test_http_request.c and the test
+ * below. */
+static const enum http_refusal elsewhere[] = {
+    HTTP_REFUSAL_BODY_UNEXPECTED, HTTP_REFUSAL_REQUEST_LINE_LARGE, HTTP_REFUSAL_HEAD_LARGE,
+    HTTP_REFUSAL_BODY_LARGE, HTTP_REFUSAL_CHUNK_LINE_LARGE};
 
 static void check_row(const struct row *row)
 {

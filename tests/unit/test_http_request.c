@@ -178,6 +178,74 @@ static void test_a_client_that_waits_for_100_takes_a_link_with_its_head(void **s
 #undef EXPECT
 }
 
+#define BODY   "Content-Length: 1\r\n\r\n"
+#define CHUNKS "Transfer-Encoding: chunked\r\n\r\n"
+
+struct guard_row {
+    const char *head; /* behind the method */
+    bool usual; /* whether the link ends behind POST, PUT and PATCH, with --http-body-guard get */
+    bool other; /* ... behind other methods */
+    bool any;   /* ... behind either, with `all` */
+};
+
+static const struct guard_row guard_rows[] = {
+    {" / HTTP/1.1\r\n" HOST "\r\n", false, false, false},
+    {" / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", false, false, false},
+    {" / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n\r\n", false, false, false},
+    {" / HTTP/1.1\r\n" HOST BODY, false, true, true},
+    {" / HTTP/1.0\r\n" BODY, false, true, true},
+    {" / HTTP/1.1\r\n" HOST CHUNKS, true, true, true}, /* an empty one has bytes, too */
+    {" / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n" BODY, true, true, true},
+    {" / HTTP/1.1\r\n" HOST "Expect: x\r\n" BODY, true, true, true},
+};
+
+static void expect_guard(enum body_guard guard, const char *method, const struct guard_row *row,
+                         bool ends_link, bool refused)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%s%s", method, row->head);
+    struct framing framing = http_requests();
+    framing.settings.body_guard = guard;
+    struct framing_outcome outcome = http_frame(&framing, text);
+    if (refused) {
+        assert_int_equal(outcome.status, FRAME_INVALID);
+        assert_int_equal(outcome.code & HTTP_CODE_REFUSAL_BITS, HTTP_REFUSAL_BODY_UNEXPECTED);
+        assert_int_equal(outcome.count, 0);
+    } else {
+        assert_int_equal(outcome.status, FRAME_PARTIAL);
+        assert_int_equal(outcome.count, 1);
+        assert_int_equal(outcome.messages[0].request.ends_link, ends_link);
+        assert_true(!ends_link || outcome.messages[0].request.alone);
+    }
+    framing_outcome_deinit(&outcome);
+}
+
+static void test_the_link_ends_behind_a_body_that_the_target_may_not_expect(void **state)
+{
+    (void)state;
+    static const char *const usual[] = {"POST", "PUT", "PATCH"};
+    static const char *const others[] = {"GET",   "HEAD",     "DELETE", "OPTIONS",
+                                         "TRACE", "PROPFIND", "post",   "POSTS"};
+    for (size_t index = 0; index < sizeof guard_rows / sizeof guard_rows[0]; index++) {
+        const struct guard_row *row = &guard_rows[index];
+        for (size_t method = 0; method < sizeof usual / sizeof usual[0]; method++) {
+            expect_guard(BODY_GUARD_GET, usual[method], row, row->usual, false);
+            expect_guard(BODY_GUARD_ALL, usual[method], row, row->any, false);
+            expect_guard(BODY_GUARD_REFUSE, usual[method], row, row->usual, false);
+            expect_guard(BODY_GUARD_OFF, usual[method], row, false, false);
+        }
+        for (size_t method = 0; method < sizeof others / sizeof others[0]; method++) {
+            expect_guard(BODY_GUARD_GET, others[method], row, row->other, false);
+            expect_guard(BODY_GUARD_ALL, others[method], row, row->any, false);
+            expect_guard(BODY_GUARD_REFUSE, others[method], row, false, row->other);
+            expect_guard(BODY_GUARD_OFF, others[method], row, false, false);
+        }
+    }
+}
+
+#undef BODY
+#undef CHUNKS
+
 /* The status and code of a request line or head of `size` bytes, end included. */
 static unsigned code_at(size_t size, bool is_line, enum frame_status *status)
 {
@@ -311,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_only_safe_methods_without_a_body_are_sent_again),
         cmocka_unit_test(test_the_client_says_whether_its_connection_closes),
         cmocka_unit_test(test_a_client_that_waits_for_100_takes_a_link_with_its_head),
+        cmocka_unit_test(test_the_link_ends_behind_a_body_that_the_target_may_not_expect),
         cmocka_unit_test(test_a_head_and_its_first_line_are_bounded),
         cmocka_unit_test(test_small_limits_hold_at_every_split),
         cmocka_unit_test(test_bodies_are_bounded_only_if_asked),

@@ -143,6 +143,38 @@ static void test_the_target_says_whether_the_link_closes(void **state)
     }
 }
 
+static void test_the_link_ends_when_a_body_that_may_not_be_there_is_announced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum http_method method;
+        bool closes, closes_with_all;
+    } rows[] = {
+        {"HTTP/1.1 204 N\r\n\r\n", HTTP_GET, false, false},
+        {"HTTP/1.1 204 N\r\nContent-Length: 0\r\n\r\n", HTTP_GET, false, false},
+        {"HTTP/1.1 204 N\r\n" LENGTH "\r\n", HTTP_GET, true, true},
+        {"HTTP/1.1 204 N\r\n" CHUNKED "\r\n", HTTP_HEAD, true, true},
+        {"HTTP/1.1 304 N\r\n" LENGTH "\r\n", HTTP_GET, false, true},
+        {"HTTP/1.1 304 N\r\n\r\n", HTTP_GET, false, false},
+        {OK LENGTH "\r\n", HTTP_HEAD, false, true},
+        {OK CHUNKED "\r\n", HTTP_HEAD, false, true},
+        {OK "\r\n", HTTP_HEAD, false, false},
+        {OK LENGTH "\r\nabc", HTTP_GET, false, false},
+    };
+    for (size_t index = 0; index < 2 * sizeof rows / sizeof rows[0]; index++) {
+        bool all = index % 2 == 1;
+        struct framing framing = http_responses(rows[index / 2].method);
+        framing.settings.body_guard = all ? BODY_GUARD_ALL : BODY_GUARD_GET;
+        struct framing_outcome outcome = http_frame(&framing, rows[index / 2].text);
+        assert_int_equal(outcome.count, 1);
+        assert_true(outcome.messages[0].ended);
+        assert_int_equal(outcome.messages[0].closes,
+                         all ? rows[index / 2].closes_with_all : rows[index / 2].closes);
+        framing_outcome_deinit(&outcome);
+    }
+}
+
 static void test_an_old_client_is_told_the_end_of_chunks_by_closing(void **state)
 {
     (void)state;
@@ -199,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_rule_8_else_until_the_end),
         cmocka_unit_test(test_interim_responses_end_and_are_not_the_last),
         cmocka_unit_test(test_the_target_says_whether_the_link_closes),
+        cmocka_unit_test(test_the_link_ends_when_a_body_that_may_not_be_there_is_announced),
         cmocka_unit_test(test_an_old_client_is_told_the_end_of_chunks_by_closing),
         cmocka_unit_test(test_a_body_until_the_end_is_bounded_only_if_asked),
         cmocka_unit_test(test_what_is_no_response_is_refused_at_its_first_bytes),

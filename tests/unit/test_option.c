@@ -158,6 +158,9 @@ static void test_wrong_values_are_refused_with_a_reason(void **state)
         {"spin", "2s", "'2s' is too much, the most is 1s"},
         {"log-format", "xml", "unknown choice 'xml', there are 'text' and 'json'"},
         {"log-format", "", "unknown choice '', there are 'text' and 'json'"},
+        {"http-body-guard", "gat", "unknown choice 'gat', did you mean 'get'?"},
+        {"http-body-guard", "yes please",
+         "unknown choice 'yes please', there are 'get', 'all', 'refuse' and 'off'"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct config config, before;
@@ -244,6 +247,12 @@ static void test_flags_and_choices_can_be_set_and_taken_back(void **state)
     assert_true(config.log_json);
     assert_true(option_set(option_find("log-format"), "text", true, &config, &error));
     assert_false(config.log_json);
+    assert_int_equal(config.http_body_guard, BODY_GUARD_GET);
+    static const char *const guards[] = {"get", "all", "refuse", "off"};
+    for (uint8_t i = 0; i < ARRAY_COUNT(guards); i++) {
+        assert_true(option_set(option_find("http-body-guard"), guards[i], true, &config, &error));
+        assert_int_equal(config.http_body_guard, i);
+    }
 }
 
 static void test_only_a_given_option_counts_as_given(void **state)

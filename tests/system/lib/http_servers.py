@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Web servers that nobody here wrote, as targets: nginx, Apache, Python's own and Node's.
+"""Web servers that nobody here wrote, as targets: nginx, Apache, busybox's, Python's own and Node's.
 
 nginx, Apache, `http_server.py` and `http_server.js` have the same pages: `/chunked` in chunks, `/until-close`
 without a length, `/none` (204), `/unchanged` (304), `/close` with `Connection: close`, and the files of their
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from .multiplexer import WITHIN, Log
@@ -193,6 +194,41 @@ class Apache:
         self.process.stderr.close()
         self._reserved.close()
         shutil.rmtree(self.prefix, ignore_errors=True)
+
+
+class Busybox:
+    """busybox's httpd, one process for each connection, as inetd starts it. It closes after each response."""
+
+    def __init__(self, prefix):
+        self.site = prefix / "site"
+        self.site.mkdir(parents=True)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self._processes = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                command = ["busybox", "httpd", "-i", "-h", str(self.site)]
+                self._processes.append(
+                    subprocess.Popen(command, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL)
+                )
+
+    def stop(self):
+        """May be called again."""
+        if self._listener.fileno() >= 0:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._thread.join(WITHIN)
+            self._listener.close()
+        for process in self._processes:
+            process.terminate()
+            process.wait(WITHIN)
 
 
 class Script(Server):
