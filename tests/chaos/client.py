@@ -41,6 +41,7 @@ class Visit:
         self.ends_next = False  # the multiplexer said that it closes
         self.cutter = ledger.wire.answer_cutter(lambda: self.pending[0].ask if self.pending else None)
         self.answers = 0
+        self.was_let_down = False  # closed with something unanswered, and for no reason that it knew of
 
     def tell(self, text):
         if len(self.story) < STORY_LINES * 4:
@@ -119,7 +120,7 @@ class Visit:
         if record is None:
             self.violate("got what it had not asked for: %s" % message)
             return
-        self.ends_next = self.ends_next or message.closes or record.ask.closes
+        self.ends_next = self.ends_next or message.closes or record.ask.closes or record.ask.answer == "end"
         self.pending.remove(record)
         self.settled.set()
         if message.kind == "answer":
@@ -127,22 +128,29 @@ class Visit:
             self.tell("answer to %d" % message.number)
         elif message.kind == "error":
             self.ledger.errors += 1
+            record.answered = self.ledger.now()
             self.tell("error for %d: %s" % (record.ask.number, message.text))
         elif message.kind == "refusal" and (record.refused or record.ask.is_shared and self.ledger.shared_refusals):
             self.ledger.answered += 1
-        elif message.kind == "torn" and record.ask.answer == "end" and (record.is_cut or self.is_unix):
-            self.ledger.closed += 1  # over a unix socket a reset looks like a plain end
+        elif message.kind == "torn" and self.may_be_cut(record):
+            self.ledger.closed += 1
         elif message.kind == "stray" and self.ledger.strays and not self.ledger.wire.by_id:
             self.ledger.strays_taken += 1
             self.tell("a stray for %d" % record.ask.number)
         else:
             self.violate("got for request %d: %s" % (record.ask.number, message), [record.ask.number])
 
+    def may_be_cut(self, record):
+        """Whether an answer without length may look whole and not be it: over a unix socket a reset is an end."""
+        is_open = record.ask.answer == "end" or record.ask.old
+        return is_open and (record.is_cut or self.is_unix)
+
     def end(self, why):
         self.is_over = True
         self.why = why
         self.tell("%s with %d unanswered" % (why, len(self.pending)))
         self.ledger.closed += len(self.pending)
+        self.was_let_down = len(self.pending) > 0 and not self.ends_next
         torn = len(self.cutter.rest) > 0 and why == "closed" and self.ledger.wire.name != "http"
         if torn and self.is_polite and self.storm.promises_whole:
             self.violate("its connection ended inside an answer: %r" % bytes(self.cutter.rest[:80]))
@@ -150,9 +158,10 @@ class Visit:
 
     # ---- what goes ----
 
-    def prepare(self):
-        """A request, with its bytes; pending from now on."""
-        size, want = self.storm.draw_sizes(self.rng)
+    def prepare(self, size=None):
+        """A request, with its bytes."""
+        drawn, want = self.storm.draw_sizes(self.rng)
+        size = drawn if size is None else size
         record = self.ledger.ask(self, self.rng, size, want)
         return record, self.ledger.wire.write_ask(record.ask)
 
@@ -177,7 +186,7 @@ class Visit:
 
     async def ask_half(self):
         """Never its end. What it belongs to is pending all the same: an error reply may come for it."""
-        record, data = self.prepare()
+        record, data = self.prepare(self.storm.large if self.rng.random() < 0.5 else None)
         self.tell("asks half of %d" % record.ask.number)
         self.pending.append(record)
         await self.send(data[: self.rng.randrange(1, len(data))])

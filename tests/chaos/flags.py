@@ -55,7 +55,7 @@ OF_TYPE = {
 # How likely a flag is given at all.
 GIVEN = {"in-flight": 0.5, "connections": 0.4, "timeout": 0.8, "wait-timeout": 0.8, "queue-timeout": 0.8, "grace": 0.8,
          "retry-delay": 1, "retry-delay-max": 1, "write-timeout": 0.7, "link-lifetime": 0.3, "delay": 0.25, "gap": 0.2,
-         "verbose": 0.2, "keepalive": 0.1, "max-message": 0.2, "max-clients": 0.2}  # fmt: skip
+         "buffer-requests": 0.5, "verbose": 0.2, "keepalive": 0.1, "max-message": 0.2, "max-clients": 0.2}  # fmt: skip
 USUALLY = 0.3
 # Flags of one protocol, so that they are not given where they mean nothing.
 ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "coalesce": "modbus", "modbus-ignore-id": "modbus"}

@@ -284,7 +284,7 @@ class Target:
         wild = self.rng.choice([0.0, 0.2, 0.5, 1.0])
         rates = {plan: self.rng.choice([0, 0.003, 0.02]) * wild for plan in plans}
         rates["late"] *= 5
-        rates["pause"] = self.rng.choice([0, 0, 0.01])
+        rates["pause"] = self.rng.choice([0, 0, 0.01, 0.1])
         rates["hang up"] = self.rng.choice([0, 0, 0.1, 0.4]) * wild
         return rates
 
