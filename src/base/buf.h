@@ -66,6 +66,12 @@ static inline bool buf_is_empty(const struct buf *buf)
     return buf_size(buf) == 0;
 }
 
+/* Bytes of memory that it occupies. */
+static inline size_t buf_held(const struct buf *buf)
+{
+    return buf->block == NULL ? 0 : buf->block->size + sizeof *buf->block;
+}
+
 /* Lends the readable bytes; valid until the next call on the same buffer. */
 static inline struct span buf_view(const struct buf *buf)
 {

@@ -111,8 +111,8 @@ const struct option options[] = {
          "response; in a streamed body, the longest silence"},
     {DURATION("write-timeout", write_timeout_ns, "10s"), .minimum = NS_PER_MS,
      .sentence =
-         "close a client that has more than --client-backlog of responses to take and takes less "
-         "than 64 KiB in this time"},
+         "close a client that reads nothing of its responses for this long, or, with more than "
+         "--client-backlog of them unread, less than 64 KiB"},
     {DURATION("delay", delay_ns, "0"),
      .sentence = "pause between connecting to the target and the first request"},
     {DURATION("gap", gap_ns, "0"),
@@ -187,11 +187,13 @@ const struct option options[] = {
          "how much of a streamed request is gathered before it takes a connection to the target"},
     {SIZE("buffer-memory", buffer_memory_bytes, "64MiB"), .minimum = 256 * KIB,
      .maximum = 1024 * GIB,
-     .sentence = "memory for all unfinished and queued requests and responses"},
+     .sentence =
+         "memory for everything that clients and the target make the multiplexer hold: requests, "
+         "responses, and what keeps track of them"},
     {SIZE("client-backlog", client_backlog_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence =
          "queued requests of one client after which it is not read for a while, and undelivered "
-         "responses to it after which --write-timeout counts"},
+         "responses to it after which --write-timeout asks for 64 KiB"},
     {.name = "spin",
      .type = OPTION_DURATION,
      .group = GROUP_LIMIT,

@@ -84,7 +84,6 @@ static void check_client(const struct mux *mux, const struct client *client)
     assert(client->state != CLIENT_LINGERING || buf_is_empty(&client->out));
     assert(client->state != CLIENT_CLOSING || buf_is_empty(&client->out));
     assert(!client->partial || client->state == CLIENT_OPEN);
-    assert((client->partial || client->slow) == list_is_linked(&client->stalled));
     assert(turn_is_due(mux, client) == list_is_linked(&client->turn));
     /* Nothing left to do is done: a finished client without exchanges is on its way out. */
     assert(client->state != CLIENT_FINISHED || client->exchanges_count > 0);
@@ -204,5 +203,6 @@ void mux_check(const struct mux *mux)
     if (mux->options.coalesce) {
         keys_check(&mux->leaders);
     }
+    memory_check(mux);
     heap_check(&mux->heap);
 }

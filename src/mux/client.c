@@ -43,7 +43,7 @@ static bool wants_read(const struct mux *mux, const struct client *client)
     if (is_upload_blocked(mux, client)) {
         return false;
     }
-    return client->state == CLIENT_OPEN && client_has_room(mux, client) &&
+    return client->state == CLIENT_OPEN && !client->held_back && client_has_room(mux, client) &&
            buf_size(&client->out) <= mux->options.backlog_bytes_max;
 }
 
@@ -69,7 +69,34 @@ static bool is_idle(const struct client *client)
            buf_is_empty(&client->out);
 }
 
-uint64_t client_deadline(const struct mux *mux, const struct client *client)
+/* ---- what a client takes of what it was given ---- */
+
+/* A deadline that is only ever seconds away needs no nanoseconds: a tick is about a millisecond, and half
+ * as large in a client. */
+enum { TICK_SHIFT = 20 };
+
+static uint64_t tick_of(uint64_t ns)
+{
+    return (ns + ((uint64_t)1 << TICK_SHIFT) - 1) >> TICK_SHIFT;
+}
+
+/* When it has taken nothing for --write-timeout. */
+static uint64_t taking_ends(const struct mux *mux, const struct client *client)
+{
+    if (!client->owes) {
+        return TIME_NEVER;
+    }
+    uint64_t now = tick_of(mux->now_ns);
+    uint32_t age = (uint32_t)now - client->took_tick; /* wraps after 52 days */
+    return time_after((now - age) << TICK_SHIFT, mux->options.write_timeout_ns);
+}
+
+static void takes(const struct mux *mux, struct client *client)
+{
+    client->took_tick = (uint32_t)tick_of(mux->now_ns);
+}
+
+static uint64_t other_deadline(const struct mux *mux, const struct client *client)
 {
     const struct mux_options *options = &mux->options;
     if (client->slow) {
@@ -92,7 +119,14 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
     return TIME_NEVER;
 }
 
-/* Whether it has to take bytes within --write-timeout. */
+uint64_t client_deadline(const struct mux *mux, const struct client *client)
+{
+    uint64_t taking_at = taking_ends(mux, client);
+    uint64_t other_at = other_deadline(mux, client);
+    return taking_at < other_at ? taking_at : other_at;
+}
+
+/* Whether it has to take WRITE_PROGRESS_BYTES within --write-timeout. */
 static bool is_slow(const struct mux *mux, const struct client *client)
 {
     if (client->state == CLIENT_FLUSHING) {
@@ -101,31 +135,32 @@ static bool is_slow(const struct mux *mux, const struct client *client)
     return client_is_served(client) && buf_size(&client->out) > mux->options.backlog_bytes_max;
 }
 
-/* Into the list that it belongs to, as the one that has moved last. */
-void client_stalled(struct mux *mux, struct client *client)
+/* Whether it is not read, since memory is short. In the middle of a message it is, for only the rest of that
+ * can free what it holds. Who is held back has asked something that will end, or has something to take:
+ * then it is looked at again. */
+static bool is_held_back(const struct mux *mux, const struct client *client)
 {
-    list_drop(&client->stalled);
-    if (client->slow) {
-        list_push_back(&mux->slow, &client->stalled);
-    } else if (client->partial) {
-        list_push_back(&mux->partials, &client->stalled);
-    }
+    return client->state == CLIENT_OPEN && !client->partial && !client->unfinished &&
+           memory_is_over_share(mux, client);
 }
 
-/* Brings `reads` and `slow` up to date; a clock that stood still begins anew. */
+/* Brings `held_back`, `reads`, `slow` and `owes` up to date; a clock that stood still begins anew. */
 static void update_clocks(struct mux *mux, struct client *client)
 {
+    client->held_back = is_held_back(mux, client);
     bool reads = wants_read(mux, client);
     bool slow = is_slow(mux, client);
     if (slow != client->slow || (reads && !client->reads && client->partial)) {
         client->since_ns = mux->now_ns; /* while we did not read, silence was ours */
         client->taken = 0;
     }
-    client->reads = reads;
-    if (slow != client->slow) {
-        client->slow = slow;
-        client_stalled(mux, client);
+    bool owes = !slow && !buf_is_empty(&client->out);
+    if (owes && !client->owes) {
+        takes(mux, client);
     }
+    client->reads = reads;
+    client->slow = slow;
+    client->owes = owes;
 }
 
 void client_touch(struct mux *mux, struct client *client)
@@ -134,6 +169,7 @@ void client_touch(struct mux *mux, struct client *client)
         return;
     }
     update_clocks(mux, client);
+    memory_note(mux, client);
     turn_update(mux, client);
     mark(&mux->changed_clients, &client->changed, &client->told, client_wants(mux, client));
     timer_arm(mux, &client->timer, client_deadline(mux, client));
@@ -310,7 +346,6 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
         requests_frame(mux, client);
     }
     client_settle(mux, client);
-    memory_enforce(mux, client);
 }
 
 /* The link that waited for it to take its response may be read again. */
@@ -327,12 +362,12 @@ void client_sent(struct mux *mux, struct client *client, size_t size)
 {
     mux->counters.client_bytes_out += size;
     buf_consume(&mux->client_bufs, &client->out, size);
+    takes(mux, client);
     if (client->slow) {
         client->taken += (uint32_t)size;
         if (client->taken >= WRITE_PROGRESS_BYTES) {
             client->since_ns = mux->now_ns;
             client->taken = 0;
-            client_stalled(mux, client);
         }
     }
     if (is_idle(client)) {
@@ -389,7 +424,7 @@ void client_drain(struct mux *mux, struct client *client)
 
 void client_expired(struct mux *mux, struct client *client)
 {
-    if (client->slow) {
+    if (client->slow || taking_ends(mux, client) <= mux->now_ns) {
         client->reason =
             REASON_CLIENT_SLOW; /* whatever else was its end: something was not delivered */
         client_gone(mux, client, REASON_CLIENT_SLOW);

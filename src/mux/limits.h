@@ -11,6 +11,9 @@ enum {
     ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
     CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
     CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
+    FAIR_SHARE_MIN = 4 * 1024, /* of --buffer-memory: what each client may hold when it is short */
+    HOLD_CLASSES = 22,         /* nothing, below 4 KiB, and a power of two each to 4 GiB */
+    HOLD_PLACES = 2 * HOLD_CLASSES, /* in mux->holders */
     JOINED_MAX =
         64, /* of one client at a time: what it is given at once is no more than its backlog */
     TRUST_RESPONSES = 2, /* of a link whose predecessor left requests unanswered */

@@ -121,7 +121,7 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
  * response. */
 static bool is_clients_doing(enum mux_reason reason)
 {
-    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_MEMORY;
 }
 
 /* The link has not delivered a whole response. */

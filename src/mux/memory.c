@@ -1,31 +1,192 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bound on memory.
+ * The rule for memory: --buffer-memory bounds everything that clients and targets can make us hold.
  *
- * All partial and queued bytes of clients together stay below --buffer-memory. A message on its way is
- * over at once or stalls; so the longest-stalled partial message goes first, then who has gone longest
- * without taking its responses, and at last who brought the bytes that were too many.
+ * What is held is known at any moment: blocks of buffers, of clients and of links, and exchanges, those of
+ * clients that have gone included. A client holds its two blocks and its exchanges.
+ *
+ * *Short* is when half of the limit is used. A client that then holds more than its share is not read between
+ * messages, its received bytes become no further requests while one is queued, and it receives no more
+ * at once than a share.
+ *
+ * *Spent* is when more than the limit is used. Then the client that holds most goes, whatever it holds, and
+ * what it held is free at once. Clients that hold anything stand in a list by its power of two (all below
+ * 4 KiB in one), in the order in which they came to hold so much; so all in the highest list hold at least
+ * half as much as the largest, and the first of them has done so longest. Time in which we do not
+ * read a client whose message is not whole does not count, nor what was before: it stands apart meanwhile,
+ * goes only when nobody else holds as much, and begins anew.
+ *
+ *     mux->holders[2 * class]      since the first came to hold so much
+ *     mux->holders[2 * class + 1]  its message is not whole, and we do not read it
+ *
+ * A link holds for its clients: what stands unsent on it is the oldest sender's, a part of a response is
+ * whose it answers. No more than MUX_LINKS_MAX are looked at, and only when memory is spent.
  */
+#include <assert.h>
+
 #include "mux/state.h"
 
-/* NULL: everybody is moving. */
-static struct client *memory_victim(const struct mux *mux)
+static_assert(sizeof(struct client) <= 176, "what an idle client costs");
+
+enum {
+    RECV_BYTES_MIN = 512, /* while memory is short */
+    INDEX_BYTES = 32,     /* per exchange, of the table of keys and the heap of what has returned */
+};
+
+/* ---- what is held ---- */
+
+static size_t exchanges_size(const struct mux *mux, size_t count)
 {
-    struct list *node = list_first(&mux->partials);
-    if (node != NULL) {
-        return LIST_ENTRY(node, struct client, stalled);
-    }
-    node = list_first(&mux->slow);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct client, stalled);
+    return count * (mux->exchange_pool.object_size + INDEX_BYTES);
 }
 
-static void memory_end(struct mux *mux, struct client *client)
+size_t memory_used(const struct mux *mux)
+{
+    return mux->client_bufs.used_bytes + mux->link_bufs.used_bytes +
+           exchanges_size(mux, mux->exchange_pool.count);
+}
+
+size_t memory_held(const struct mux *mux, const struct client *client)
+{
+    return buf_held(&client->in) + buf_held(&client->out) +
+           exchanges_size(mux, client->exchanges_count);
+}
+
+static unsigned hold_class(size_t held)
+{
+    if (held < FAIR_SHARE_MIN) {
+        return held > 0;
+    }
+    unsigned class = 2;
+    for (size_t rest = held / (2 * (size_t)FAIR_SHARE_MIN); rest > 0; rest /= 2) {
+        class ++;
+    }
+    return class < HOLD_CLASSES ? class : HOLD_CLASSES - 1;
+}
+
+/* Whether it could free what it holds, and we do not let it. */
+static bool waits_for_us(const struct client *client)
+{
+    return (client->partial || client->unfinished) && !client->reads && buf_is_empty(&client->out);
+}
+
+static unsigned place_of(const struct mux *mux, const struct client *client)
+{
+    size_t held = memory_held(mux, client);
+    return held == 0 ? 0 : 2 * hold_class(held) + waits_for_us(client);
+}
+
+void memory_note(struct mux *mux, struct client *client)
+{
+    unsigned place = place_of(mux, client);
+    if (place == client->place) {
+        return;
+    }
+    list_drop(&client->holding);
+    client->place = (uint8_t)place;
+    if (place > 0) {
+        list_push_back(&mux->holders[place], &client->holding);
+    }
+}
+
+void memory_init(struct mux *mux)
+{
+    for (unsigned place = 0; place < HOLD_PLACES; place++) {
+        list_init(&mux->holders[place]);
+    }
+}
+
+/* ---- short ---- */
+
+static bool is_short(const struct mux *mux)
+{
+    return memory_used(mux) > mux->options.memory_bytes_max / 2;
+}
+
+static size_t fair_share(const struct mux *mux)
+{
+    size_t share =
+        mux->options.memory_bytes_max / (mux->clients_count > 0 ? mux->clients_count : 1);
+    return share < FAIR_SHARE_MIN ? FAIR_SHARE_MIN : share;
+}
+
+bool memory_is_over_share(const struct mux *mux, const struct client *client)
+{
+    size_t with_another = memory_held(mux, client) + exchanges_size(mux, 1);
+    return is_short(mux) && with_another > fair_share(mux);
+}
+
+size_t memory_recv_size(const struct mux *mux, const struct client *client)
+{
+    if (client->partial || client->unfinished || !is_short(mux)) {
+        return MUX_SCRATCH_BYTES;
+    }
+    size_t share = fair_share(mux);
+    size_t held = memory_held(mux, client);
+    size_t room = held + RECV_BYTES_MIN < share ? share - held : RECV_BYTES_MIN;
+    return room < MUX_SCRATCH_BYTES ? room : MUX_SCRATCH_BYTES;
+}
+
+/* ---- spent ---- */
+
+/* `taken`: whose bytes are being given to clients, and will be free at once; NULL: none. */
+static bool is_spent(const struct mux *mux, const struct link *taken)
+{
+    size_t soon_free = taken == NULL ? 0 : buf_held(&taken->in);
+    return memory_used(mux) > mux->options.memory_bytes_max + soon_free;
+}
+
+/* NULL: nobody holds anything. */
+static struct client *largest_client(const struct mux *mux)
+{
+    for (unsigned class = HOLD_CLASSES - 1; class > 0; class --) {
+        for (unsigned place = 2 * class; place <= 2 * class + 1; place++) {
+            struct list *node = list_first(&mux->holders[place]);
+            if (node != NULL) {
+                return LIST_ENTRY(node, struct client, holding);
+            }
+        }
+    }
+    return NULL;
+}
+
+static size_t link_holds(const struct link *link)
+{
+    return buf_held(&link->in) + buf_held(&link->out);
+}
+
+/* NULL: none holds anything. */
+static struct link *largest_link(struct mux *mux, const struct link *but)
+{
+    struct link *largest = NULL;
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        struct link *link = &mux->links[slot];
+        if (link != but && link_holds(link) > (largest == NULL ? 0 : link_holds(largest))) {
+            largest = link;
+        }
+    }
+    return largest;
+}
+
+static void tell(struct mux *mux, const struct client *client)
 {
     observe(mux, (struct mux_event){.kind = MUX_PAUSED,
                                     .reason = REASON_MEMORY,
                                     .client_id = client_id(client),
                                     .client = client->serial});
-    if (client->partial) {
+}
+
+/* Whether all that it holds is a message that is not whole. It can then be told why it is refused. */
+static bool holds_only_a_part(const struct client *client)
+{
+    return client->partial && buf_is_empty(&client->out) &&
+           client->exchanges_count == client->unfinished;
+}
+
+static void end_client(struct mux *mux, struct client *client)
+{
+    tell(mux, client);
+    if (holds_only_a_part(client)) {
         client_refuse(mux, client, REASON_MEMORY, 0);
         client_settle(mux, client);
     } else {
@@ -33,15 +194,73 @@ static void memory_end(struct mux *mux, struct client *client)
     }
 }
 
-void memory_enforce(struct mux *mux, struct client *latest)
+/* Whose the larger of a link's buffers is; NULL: nobody's that is known. */
+static struct client *holder_on(const struct mux *mux, const struct link *link)
 {
-    /* Each round takes a client off one of the two lists. */
-    while (mux->client_bufs.used_bytes > mux->options.memory_bytes_max) {
-        struct client *victim = memory_victim(mux);
-        if (victim == NULL) {
-            client_gone(mux, latest, REASON_MEMORY);
-            return;
-        }
-        memory_end(mux, victim);
+    const struct exchange *exchange = link->sending;
+    if (buf_held(&link->in) > buf_held(&link->out)) {
+        exchange = mux->by_id ? NULL : exchange_first(&link->exchanges);
     }
+    return exchange == NULL ? NULL : exchange->client;
+}
+
+/* The client goes, and with it what it has on the link. */
+static void end_link(struct mux *mux, struct link *link)
+{
+    struct client *client = holder_on(mux, link);
+    if (client != NULL) {
+        tell(mux, client);
+        client_gone(mux, client, REASON_MEMORY);
+    }
+    if (client == NULL || buf_held(&link->in) > buf_held(&link->out)) {
+        link_replace(mux, link, REASON_MEMORY);
+    }
+}
+
+/* False: nothing is left that could go but the structs of clients that have gone. */
+static bool end_largest(struct mux *mux, const struct link *but)
+{
+    struct client *client = largest_client(mux);
+    struct link *link = largest_link(mux, but);
+    if (link != NULL && (client == NULL || hold_class(link_holds(link)) > client->place / 2u)) {
+        end_link(mux, link);
+    } else if (client != NULL) {
+        end_client(mux, client);
+    }
+    return link != NULL || client != NULL;
+}
+
+void memory_enforce_while(struct mux *mux, const struct link *taken)
+{
+    /* Each round takes a client away, or what it has on a link. */
+    while (is_spent(mux, taken) && end_largest(mux, taken)) {
+    }
+}
+
+void memory_enforce(struct mux *mux)
+{
+    memory_enforce_while(mux, NULL);
+}
+
+void memory_check(const struct mux *mux)
+{
+    size_t used = mux->link_bufs.used_bytes;
+    for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
+        const struct client *client = table_at(mux, slot);
+        if (client->state == CLIENT_FREE) {
+            continue;
+        }
+        assert(client->place == place_of(mux, client));
+        assert(list_is_linked(&client->holding) == (client->place > 0));
+        used += memory_held(mux, client);
+        /* It is looked at again when what it has asked ends, or it takes what it was given. */
+        assert(!client->held_back || client->exchanges_count > 0 || !buf_is_empty(&client->out));
+    }
+    assert(used <= memory_used(mux));
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        used += exchanges_size(mux, mux->links[slot].exchanges_count); /* some of them orphans */
+    }
+    assert(used >= memory_used(mux));
+    assert(!is_spent(mux, NULL) ||
+           memory_used(mux) == exchanges_size(mux, mux->exchange_pool.count));
 }

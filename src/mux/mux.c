@@ -66,8 +66,6 @@ static void init_lists(struct mux *mux)
     list_init(&mux->changed_links);
     list_init(&mux->turns);
     list_init(&mux->waiting);
-    list_init(&mux->partials);
-    list_init(&mux->slow);
 }
 
 static void init_links(struct mux *mux)
@@ -134,6 +132,7 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
     buf_pool_init(&mux->client_bufs);
     buf_pool_init(&mux->link_bufs);
     init_lists(mux);
+    memory_init(mux);
     init_links(mux);
     dial_init(mux);
     return mux;
@@ -278,6 +277,7 @@ void mux_time(struct mux *mux, uint64_t now_ns)
 {
     mux_clock(mux, now_ns);
     timer_run(mux);
+    memory_enforce(mux);
     if (!list_is_empty(&mux->turns)) {
         mux->schedule_wanted =
             true; /* a gap may be over, a link silent for long enough to be probed */
@@ -317,8 +317,8 @@ void mux_connected(struct mux *mux, mux_id id, const void *origin)
 
 uint8_t *mux_recv_space(struct mux *mux, mux_id id, size_t *size)
 {
-    (void)id;
-    *size = MUX_SCRATCH_BYTES;
+    const struct client *client = find(mux, id).client;
+    *size = client == NULL ? MUX_SCRATCH_BYTES : memory_recv_size(mux, client);
     return mux->scratch;
 }
 
@@ -332,6 +332,7 @@ void mux_received(struct mux *mux, mux_id id, size_t size)
     } else if (connection.link != NULL) {
         link_received(mux, connection.link, bytes);
     }
+    memory_enforce(mux);
 }
 
 void mux_probed(struct mux *mux, mux_id id)
@@ -362,6 +363,7 @@ void mux_sent(struct mux *mux, mux_id id, size_t size)
     } else if (connection.link != NULL) {
         link_sent(mux, connection.link, size);
     }
+    memory_enforce(mux);
 }
 
 void mux_ended(struct mux *mux, mux_id id)
@@ -372,6 +374,7 @@ void mux_ended(struct mux *mux, mux_id id)
     } else if (connection.link != NULL) {
         link_ended(mux, connection.link);
     }
+    memory_enforce(mux);
 }
 
 void mux_failed(struct mux *mux, mux_id id, enum io_failure failure)
@@ -382,6 +385,7 @@ void mux_failed(struct mux *mux, mux_id id, enum io_failure failure)
     } else if (connection.link != NULL) {
         link_failed(mux, connection.link, failure);
     }
+    memory_enforce(mux);
 }
 
 void mux_closed(struct mux *mux, mux_id id)
@@ -395,6 +399,7 @@ void mux_closed(struct mux *mux, mux_id id)
         }
         link_closed(mux, connection.link);
     }
+    memory_enforce(mux);
     drain_progress(mux);
 }
 
@@ -405,6 +410,7 @@ mux_id mux_next_changed(struct mux *mux)
     assert(!mux->observing);
     if (mux->schedule_wanted) {
         schedule(mux);
+        memory_enforce(mux);
     }
     if (!list_is_empty(&mux->changed_links)) {
         struct link *link = LIST_ENTRY(list_front(&mux->changed_links), struct link, changed);
@@ -420,6 +426,7 @@ mux_id mux_next_changed(struct mux *mux)
         return client_id(client);
     }
     mux->counters.links = mux->links_count;
+    mux->counters.memory = memory_used(mux);
     return MUX_ID_NONE;
 }
 

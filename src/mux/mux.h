@@ -66,7 +66,7 @@ struct mux_options {
     uint32_t links_max;          /* at most MUX_LINKS_MAX */
     uint32_t in_flight_max;      /* per link; 1: the lock, which --gap needs */
     size_t request_buffer_bytes; /* --buffer-requests */
-    size_t memory_bytes_max;     /* --buffer-memory: all partial and queued bytes of clients */
+    size_t memory_bytes_max;     /* --buffer-memory: what clients and targets make us hold */
     size_t backlog_bytes_max;    /* per client and direction */
 
     uint64_t client_timeout_ns;
@@ -119,7 +119,7 @@ enum mux_event_kind {
     MUX_STRAY,   /* bytes from the target that nobody waits for, or that do not answer `request` */
     MUX_DOUBT,   /* a response is delivered although something in it does not fit `request` */
     MUX_UNASKED, /* a harmless message that answers nothing was dropped, and the link goes on */
-    MUX_PAUSED,  /* --buffer-memory is spent: reason of the client that was closed for it */
+    MUX_PAUSED,  /* --buffer-memory is spent: the client that is closed for it */
 };
 
 /* Serials count from 1 in order of appearance and are 0 where there is none. All pointers are
@@ -169,6 +169,7 @@ struct mux_counters {
     uint64_t client_bytes_in, client_bytes_out, link_bytes_in, link_bytes_out;
     /* gauges */
     uint32_t clients, links, waiting, in_flight;
+    uint64_t memory; /* bytes that count against --buffer-memory */
 };
 
 /* ---- life ---- */
@@ -207,7 +208,8 @@ void mux_named(struct mux *mux, mux_id id, const char *host);
 void mux_resolved(struct mux *mux, mux_id id, uint32_t count);
 void mux_connected(struct mux *mux, mux_id id, const void *origin);
 
-/* Lends space for receiving: always the scratch buffer, valid until mux_received. */
+/* Lends space for receiving: the scratch buffer, valid until mux_received. While memory is short, a client
+ * gets less of it. */
 uint8_t *mux_recv_space(struct mux *mux, mux_id id, size_t *size);
 /* `size` >= 1 bytes were put there. */
 void mux_received(struct mux *mux, mux_id id, size_t size);

@@ -31,10 +31,7 @@ void client_set_partial(struct mux *mux, struct client *client, bool partial)
     if (partial && !client->slow && !client->refused && !client_is_uploading(client)) {
         client->since_ns = mux->now_ns;
     }
-    if (partial || client->partial) {
-        client->partial = partial;
-        client_stalled(mux, client);
-    }
+    client->partial = partial;
 }
 
 /* Nothing behind the framed requests counts any more. */
@@ -176,12 +173,19 @@ static bool frame_next(struct mux *mux, struct client *client)
     return false;
 }
 
+/* Whether another request may be queued. One may always, so that something of it ends and it goes on. */
+static bool may_queue(const struct mux *mux, const struct client *client)
+{
+    return client_has_room(mux, client) && (client->exchanges_count == 0 || client->unfinished ||
+                                            !memory_is_over_share(mux, client));
+}
+
 /* Cuts requests off the received bytes, as many as there is room for. */
 void requests_frame(struct mux *mux, struct client *client)
 {
     bool inside = client->unfinished && client->framed == buf_size(&client->in);
     while (client_is_served(client) && !client->poisoned &&
-           client->framed < buf_size(&client->in) && client_has_room(mux, client)) {
+           client->framed < buf_size(&client->in) && may_queue(mux, client)) {
         if (!frame_next(mux, client)) {
             inside = true;
             break;

@@ -156,11 +156,8 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
 static bool take_within_memory(struct mux *mux, struct link *link, struct exchange *exchange,
                                const struct frame *frame, struct span piece)
 {
-    struct client *client = exchange->client;
     bool takes_more = take_piece(mux, link, exchange, frame, piece);
-    if (client != NULL) {
-        memory_enforce(mux, client);
-    }
+    memory_enforce_while(mux, link);
     return takes_more && link->state == LINK_UP;
 }
 

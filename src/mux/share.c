@@ -128,7 +128,7 @@ static void answer(struct mux *mux, const struct link *link, struct exchange *ex
     mux->counters.responses++;
     exchange_finish(mux, exchange, REASON_NONE);
     client_settle(mux, client);
-    memory_enforce(mux, client);
+    memory_enforce_while(mux, link);
 }
 
 void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,

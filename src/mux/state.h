@@ -39,6 +39,7 @@
 #include "mux/ids.h"
 #include "mux/keys.h"
 #include "mux/limits.h"
+#include "mux/memory.h"
 #include "mux/mux.h"
 
 enum timer_kind { TIMER_ROUTE, TIMER_CLIENT, TIMER_LINK };
@@ -71,7 +72,7 @@ enum client_state {
 struct client {
     struct list changed;     /* in mux->changed_clients */
     struct list turn;        /* in mux->turns or, while `bound`, in link->bound */
-    struct list stalled;     /* in mux->slow while `slow`, else in mux->partials while `partial` */
+    struct list holding;     /* in mux->holders[place], while it holds memory; see memory.c */
     struct list exchanges;   /* head; in the order asked */
     struct exchange *next;   /* the oldest that is WAITING; NULL: none */
     struct exchange *holder; /* the oldest that holds bytes of `in`; NULL: none */
@@ -83,28 +84,32 @@ struct client {
     uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
                           received, or reading resumed; else idle or lingering since */
     struct timer timer;
-    uint32_t in_begin; /* stream position of the first byte in `in`; wraps */
-    uint32_t framed;   /* bytes at the front of `in` that belong to framed requests */
-    uint32_t taken;    /* bytes sent since since_ns, or discarded while lingering */
+    uint32_t in_begin;  /* stream position of the first byte in `in`; wraps */
+    uint32_t framed;    /* bytes at the front of `in` that belong to framed requests */
+    uint32_t taken;     /* bytes sent since since_ns, or discarded while lingering */
+    uint32_t took_tick; /* when it last took something of `out`, or `out` began; see client.c */
     uint32_t slot, generation;
     uint16_t exchanges_count;
     uint16_t on_link;    /* exchanges that are on a link */
     uint16_t joined;     /* exchanges that are JOINED */
     uint8_t link_slot;   /* of the link that has its exchanges, while on_link > 0 */
-    uint8_t state;       /* enum client_state */
+    uint8_t place;       /* where it stands by what it holds; 0: it holds nothing */
     uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
     uint8_t told;        /* wishes that the engine knows of (see mark) */
+    uint8_t state : 3;   /* enum client_state */
     bool ended : 1;      /* its end-of-stream was seen */
     bool poisoned : 1;   /* bytes behind the framed ones are discarded */
     bool partial : 1;    /* the framer waits for more of a message */
     bool reads : 1;      /* MUX_READ was wanted when last looked */
     bool unfinished : 1; /* its last exchange's request is not whole yet */
     bool until_end : 1;  /* what it was given last is complete when it is closed */
-    bool abort : 1;    /* closed by a reset: what it was given is incomplete and does not say so */
-    bool slow : 1;     /* it has to take bytes within --write-timeout */
-    bool refused : 1;  /* over --max-clients */
-    bool bound : 1;    /* waits for room on one link */
-    bool reserves : 1; /* is the reserver of a link */
+    bool abort : 1;     /* closed by a reset: what it was given is incomplete and does not say so */
+    bool slow : 1;      /* it has to take WRITE_PROGRESS_BYTES within --write-timeout */
+    bool owes : 1;      /* it has to take something within --write-timeout */
+    bool held_back : 1; /* not read: memory is short, and it holds more than its share */
+    bool refused : 1;   /* over --max-clients */
+    bool bound : 1;     /* waits for room on one link */
+    bool reserves : 1;  /* is the reserver of a link */
 };
 
 /*
@@ -237,8 +242,7 @@ struct mux {
     struct list turns;    /* clients with a request that may be taken; see schedule.c */
     struct list waiting;  /* exchanges WAITING since they arrived, in order of arrival */
     struct heap returned; /* those that wait again, by arrival; has room for all that may come to */
-    struct list partials; /* clients, longest-stalled partial message first */
-    struct list slow;     /* clients, longest without progress first */
+    struct list holders[HOLD_PLACES]; /* clients, by what they hold; see memory.c */
 
     /* share.c */
     struct keys leaders;   /* by request.key */
@@ -252,7 +256,7 @@ struct mux {
     struct heap heap;
     struct timer timer; /* TIMER_ROUTE */
     struct pool exchange_pool;
-    struct buf_pool client_bufs; /* counted against --buffer-memory */
+    struct buf_pool client_bufs;
     struct buf_pool link_bufs;
 
     /* dial.c */
@@ -330,8 +334,6 @@ void client_settle(struct mux *mux, struct client *client);
 bool client_is_served(const struct client *client);
 /* Whether another request of it may be queued. */
 bool client_has_room(const struct mux *mux, const struct client *client);
-/* Puts it into the list of stalled clients that it belongs to, as the one that has moved last. */
-void client_stalled(struct mux *mux, struct client *client);
 
 /* ---- request.c ---- */
 void client_set_partial(struct mux *mux, struct client *client, bool partial);
@@ -359,10 +361,6 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
 void answer_give(struct mux *mux, struct exchange *exchange);
 /* Answers the failed exchanges whose turn has come. */
 void answers_give(struct mux *mux, struct client *client);
-
-/* ---- memory.c ---- */
-/* Ends clients until --buffer-memory is kept; `latest` is who brought the last bytes. */
-void memory_enforce(struct mux *mux, struct client *latest);
 
 /* ---- response.c ---- */
 void link_received(struct mux *mux, struct link *link, struct span bytes);

@@ -56,6 +56,7 @@ static void grace_expire(struct mux *mux)
     struct exchange *oldest;
     while ((oldest = waiting_first(mux)) != NULL) {
         exchange_fail(mux, oldest, REASON_SHUTDOWN);
+        memory_enforce(mux);
     }
 }
 

@@ -127,5 +127,6 @@ void waiting_expire(struct mux *mux)
         }
         bool unreachable = outage_ends(mux, oldest) <= mux->now_ns;
         exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
+        memory_enforce(mux);
     }
 }

@@ -9,11 +9,13 @@
 #include "memory.h"
 #include "world.h"
 
-#define RETIRE_NS      (1 * NS_PER_S)
-#define SILENCE_NS     (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
-#define CLIENT_BYTES   4096            /* of a client without messages, generously */
-#define EXCHANGE_BYTES 512
-#define REFUSED_MAX    64 /* clients over --max-clients that are being told so */
+#define RETIRE_NS          (1 * NS_PER_S)
+#define SILENCE_NS         (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
+#define CLIENT_BYTES       4096            /* of a client without messages, generously */
+#define EXCHANGE_BYTES     512
+#define EXCHANGE_BYTES_MIN 200             /* surely less than one occupies */
+#define SLABS_BYTES        (16 * 40 * KIB) /* of each sort of pooled block one that is not full */
+#define REFUSED_MAX        64              /* clients over --max-clients that are being told so */
 
 void check_core(const struct world *world)
 {
@@ -223,19 +225,25 @@ void check_orphans_are_given_up(const struct world *world)
     }
 }
 
-/* What clients have to take is a part of what --buffer-memory bounds. */
+/* What clients and links have to take, and exchanges, are some of what --buffer-memory bounds, and have to
+ * count. */
 static void check_buffer_memory(const struct world *world)
 {
-    size_t owed = 0;
+    size_t held = mux_counters(world->mux)->memory;
+    size_t most = world->options.memory_bytes_max;
+    size_t structs_max =
+        (size_t)world->options.links_max * world->options.in_flight_max * EXCHANGE_BYTES;
+    size_t seen = (size_t)world->witness.exchanges_open * EXCHANGE_BYTES_MIN;
     for (uint32_t i = 0; i < world->live_count; i++) {
-        const struct connection *client = world->live[i];
-        owed += client->is_link || client->id == MUX_ID_NONE
-                    ? 0
-                    : mux_send_view(world->mux, client->id).size;
+        const struct connection *connection = world->live[i];
+        seen += connection->id == MUX_ID_NONE ? 0 : mux_send_view(world->mux, connection->id).size;
     }
-    if (owed > world->options.memory_bytes_max) {
-        sim_fail("--buffer-memory is kept", "clients have %zu bytes to take, %zu are allowed", owed,
-                 world->options.memory_bytes_max);
+    if (seen > held) {
+        sim_fail("everything that is held counts", "%zu bytes are held for sure, %zu count", seen,
+                 held);
+    }
+    if (held > most && held > structs_max) { /* those of clients that have gone */
+        sim_fail("--buffer-memory is kept", "%zu bytes are held, %zu are allowed", held, most);
     }
 }
 
@@ -244,13 +252,11 @@ void check_memory_is_bounded(const struct world *world)
     check_buffer_memory(world);
     const struct mux_options *options = &world->options;
     const struct mux_counters *counters = mux_counters(world->mux);
-    size_t message = options->settings.message_bytes_max + EDIT_GROWTH_MAX + MUX_SCRATCH_BYTES;
     uint64_t clients = options->clients_max < world->client_connections ? options->clients_max
                                                                         : world->client_connections;
-    size_t limit = options->memory_bytes_max + 4 * MUX_SCRATCH_BYTES + (size_t)2 * BUF_KEPT_MAX +
-                   (size_t)options->links_max * (3 + options->in_flight_max) * message +
-                   (size_t)(clients + REFUSED_MAX + 64) * CLIENT_BYTES +
-                   (size_t)(world->witness.exchanges_open_max + 64) * EXCHANGE_BYTES;
+    size_t limit = options->memory_bytes_max + options->memory_bytes_max / 4 +
+                   (size_t)2 * BUF_KEPT_MAX + SLABS_BYTES +
+                   (size_t)(clients + REFUSED_MAX + 64) * CLIENT_BYTES;
     if (memory_core_bytes() > limit) {
         sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed",
                  memory_core_bytes(), limit);

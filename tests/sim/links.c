@@ -145,7 +145,8 @@ void links_lost(struct world *world, const struct connection *link, enum mux_rea
 {
     bool deliberate =
         reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME || reason == REASON_SHUTDOWN;
-    bool is_clients_doing = reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+    bool is_clients_doing =
+        reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_MEMORY;
     if (link->watch.answered == 0 && is_clients_doing) {
         add_pause(&world->dialling, link->is_extra, link->connected_at);
     } else if (link->watch.answered == 0 && !deliberate) {

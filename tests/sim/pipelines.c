@@ -212,7 +212,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_HALF_REQUEST:
         return link->watch.sending != NULL;
     case REASON_MEMORY:
-        return memory_failed() > 0;
+        return memory_failed() > 0 || world->swarm.memory_is_tight;
     case REASON_SHUTDOWN:
         return world->draining;
     case REASON_ORPHAN:

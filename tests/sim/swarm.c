@@ -125,7 +125,7 @@ static void draw_sizes(struct swarm *swarm, struct mux_options *options, struct 
                        bool calm)
 {
     static const size_t messages[] = {128, 256, 1000, 8000, MIB};
-    static const size_t memories[] = {40 * KIB, 48 * KIB, 64 * KIB, 64 * MIB};
+    static const size_t memories[] = {64 * KIB, 80 * KIB, 112 * KIB, 64 * MIB};
     static const size_t backlogs[] = {1, 100, 4 * KIB, 64 * KIB};
     size_t message_max = PICK(choice, messages);
     options->settings.message_bytes_max = message_max;

@@ -202,15 +202,15 @@ static void test_an_uploader_is_read_again_when_a_request_in_front_is_taken_back
 static void test_the_end_of_one_who_shares_takes_nobodys_response(void **state)
 {
     (void)state;
-    /* What the greedy one's request takes, and one and a half edited responses. */
-    enum { LETTERS = 20000, BLOCK = 32 * 1024, EDITED = 9 * 1024 };
+    /* What the greedy one's request takes here and on the link, and one and a half edited responses. */
+    enum { LETTERS = 20000, BLOCK = 32 * 1024, EDITED = 9 * 1024, SMALL = 3 * 1024 };
     static char request[LETTERS + 8] = "g0002";
     memset(request + 5, 'x', LETTERS);
     request[5 + LETTERS] = '\n';
     struct mux_options options = play_options(&play_by_id);
     options.in_flight_max = 4;
     options.coalesce = true;
-    options.memory_bytes_max = BLOCK + EDITED;
+    options.memory_bytes_max = 2 * BLOCK + EDITED + SMALL;
     play_open(&options);
     struct peer *leader = asking("r0001a\n");
     play_got(play_link(1), "r0001a\n");
