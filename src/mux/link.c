@@ -70,6 +70,23 @@ void link_touch(struct mux *mux, struct link *link)
     timer_arm(mux, &link->timer, link_deadline(mux, link));
 }
 
+static uint64_t earlier(uint64_t at_ns, uint64_t ns)
+{
+    return at_ns > ns ? at_ns - ns : 0;
+}
+
+void link_stalled(struct mux *mux, struct link *link, uint64_t ns)
+{
+    if (link->state != LINK_UP || link->exchanges_count > 0) {
+        return;
+    }
+    link->up_ns = earlier(link->up_ns, ns);
+    link->since_ns = earlier(link->since_ns, ns);
+    link->last_io_ns = earlier(link->last_io_ns, ns);
+    link->probed_ns = earlier(link->probed_ns, ns);
+    link_touch(mux, link);
+}
+
 void links_idle(struct mux *mux)
 {
     for (uint32_t index = 0; index < mux->options.links_max; index++) {

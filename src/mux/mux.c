@@ -273,6 +273,14 @@ void mux_clock(struct mux *mux, uint64_t now_ns)
     mux->now_ns = now_ns;
 }
 
+void mux_stalled(struct mux *mux, uint64_t ns)
+{
+    assert(!mux->observing);
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        link_stalled(mux, &mux->links[slot], ns);
+    }
+}
+
 void mux_time(struct mux *mux, uint64_t now_ns)
 {
     mux_clock(mux, now_ns);

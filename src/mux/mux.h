@@ -5,8 +5,9 @@
  * *Facts* go in (accepted, received, sent, ended, failed, closed, time); what each connection now
  * *wants* is computed from state and asked by the engine, for the connections on the changed list.
  *
- *     mux_time(now)                          the clock, first in each turn
+ *     mux_clock(now)                         the clock, first in each turn
  *     facts about links, then about clients  each returns with the state consistent again
+ *     mux_time(now)                          what is due, unless there is more to read first
  *     while ((id = mux_next_changed()))      admits waiting requests first, then names connections,
  *         make the kernel match mux_wants(id)  links before clients; facts may be reported
  * meanwhile sleep until an event or mux_deadline()
@@ -190,12 +191,16 @@ bool mux_is_finished(const struct mux *mux);
 
 /* ---- facts ---- */
 
-/* The clock; never goes back. Runs what is due. The engine calls it before the facts of a turn. */
-void mux_time(struct mux *mux, uint64_t now_ns);
-/* The clock alone: nothing is run before the next mux_time. The engine calls it after each send and
- * receive on a link, before it reports it, so that --gap and --delay are measured from the real
- * moment. */
+/* The clock alone; it never goes back. Nothing is run before the next mux_time. The engine calls it before
+ * the facts of a turn, and after each send and receive on a link, before it reports it, so that --gap and
+ * --delay are measured from the real moment. */
 void mux_clock(struct mux *mux, uint64_t now_ns);
+/* The clock, and runs what is due. The engine calls it behind the facts of a turn: whoever has made it in
+ * time is not given up because we come late. The clock may have jumped over any number of deadlines. */
+void mux_time(struct mux *mux, uint64_t now_ns);
+/* The clock stood still for `ns` while we did not run. That counts against nobody who may have waited for
+ * us; but a link that carries nothing has grown older by it, and has been idle. Before mux_clock. */
+void mux_stalled(struct mux *mux, uint64_t ns);
 
 /* A client connection was accepted. 0: no room even to say no; close it. `origin` goes to the
  * observer. */

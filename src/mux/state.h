@@ -403,6 +403,8 @@ void link_closed(struct mux *mux, struct link *link);
 unsigned link_wants(const struct mux *mux, const struct link *link);
 void link_expired(struct mux *mux, struct link *link);
 void link_touch(struct mux *mux, struct link *link);
+/* It has grown older than the clock says, if it carries nothing that we may have kept waiting. */
+void link_stalled(struct mux *mux, struct link *link, uint64_t ns);
 /* Nobody stands in the turns: --link-idle may begin to run. */
 void links_idle(struct mux *mux);
 /* Ends it in order; its exchanges are failed or returned. */

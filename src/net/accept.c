@@ -65,11 +65,10 @@ static void log_pause(struct engine *engine, uint64_t now_ns, int error)
 
 static void pause_accepting(struct engine *engine, int error)
 {
-    uint64_t now_ns = engine_now();
-    log_pause(engine, now_ns, error);
+    log_pause(engine, engine_now(), error);
     engine->accept_is_paused = true;
     engine->accept_may_resume = false;
-    engine->accept_resume_at = time_after(now_ns, ACCEPT_PAUSE_NS);
+    engine->accept_resume_at = time_after(run_clock_read(&engine->clock, 0), ACCEPT_PAUSE_NS);
     each_listener(engine, disarm);
 }
 

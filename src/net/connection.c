@@ -87,7 +87,7 @@ struct address connection_peer(const struct connection *connection)
 void connection_pace(const struct connection *connection)
 {
     if (connection->route->has_pace && connection->source.kind == SOURCE_LINK) {
-        mux_clock(connection->route->mux, engine_now());
+        mux_clock(connection->route->mux, run_clock_read(&connection->route->engine->clock, 0));
     }
 }
 

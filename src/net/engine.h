@@ -7,7 +7,7 @@
  * (signals, later the admin server). It knows nothing of messages.
  *
  * The turn: wait for events until the earliest deadline; take in the facts of links, then of
- * clients, then accept; let the cores admit and say what changed; flush links, then clients. See
+ * clients; run deadlines; accept; let the cores admit and say what changed; flush links, then clients. See
  * mux/mux.h. epoll, edge-triggered; another engine would be another engine_*.c behind this header.
  */
 #ifndef NET_ENGINE_H
@@ -53,7 +53,8 @@ struct engine *engine_create(struct log *log, struct error *error) MUST_USE;
  * or after. */
 void engine_destroy(struct engine **engine);
 
-/* The monotonic clock that all deadlines are measured by. */
+/* The monotonic clock. Deadlines are measured by one that starts as this and leaves out the time in which
+ * we did not run (run_clock.h). */
 uint64_t engine_now(void);
 
 /* Opens the route's listeners and brings it to life. The core is borrowed until engine_destroy.

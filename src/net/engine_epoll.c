@@ -4,15 +4,24 @@
  *
  * A turn:
  *
- *     wait            until an event or the earliest deadline; not at all if a connection has more
- * to read clock           read once, and told to every core links           those with more to
- * read, then those announced clients         likewise watches         signals, lookups listeners
- * new clients changed lists   each core admits, then names its links and clients: the kernel is
- * made to match
+ *     wait           until an event or the earliest deadline; not at all if a connection has more to read
+ *     clock          read once, and told to every core
+ *     links          those with more to read, then those announced
+ *     clients        likewise
+ *     watches        signals, lookups
+ *     deadlines      what is due, now that what has come is known
+ *     listeners      new clients
+ *     changed lists  each core admits, then names its links and clients: the kernel is made to match
  *
  * Facts of links come before those of clients, so that what the target said counts before requests
  * are admitted. The batch of events is gone through once for each kind: it is small and in the
  * cache.
+ *
+ * Deadlines come behind what has arrived, so that an answer that waits in a socket is not given up, however
+ * late we are. They wait for another turn when there may be more to read: when the batch was full or was
+ * interrupted, when a link has more than one turn reads, or when we have just stalled (run_clock.h) and the
+ * network may not have caught up; but for HELD_TURNS_MAX turns at most, so that nobody who sends without
+ * end holds them up.
  *
  * An event carries the address of its record (source.h). Connections are registered once,
  * edge-triggered, for everything; no system call is spent on changing what is waited for. Lock-step
@@ -83,10 +92,10 @@ static void watch_log(struct engine *engine)
 }
 
 /* What a turn has logged goes out at its end. */
-static void write_log(struct engine *engine, uint64_t now_ns)
+static void write_log(struct engine *engine)
 {
     if (!log_is_quiet(engine->log)) {
-        log_write(engine->log, now_ns);
+        log_write(engine->log, engine_now());
         watch_log(engine);
     }
 }
@@ -121,6 +130,7 @@ struct engine *engine_create(struct log *log, struct error *error)
         free(engine);
         return NULL;
     }
+    run_clock_init(&engine->clock);
     reserve_fill(engine);
     return engine;
 }
@@ -269,11 +279,35 @@ static struct engine_route *route_after(const struct engine *engine, const struc
     return next == NULL ? NULL : LIST_ENTRY(next, struct engine_route, node);
 }
 
-static void tell_time(struct engine *engine, uint64_t now_ns)
+/* The clock, `asked_ns` after it was read last or sooner. */
+static void tell_clock(struct engine *engine, uint64_t asked_ns)
 {
+    uint64_t now_ns = run_clock_read(&engine->clock, asked_ns);
+    uint64_t lost_ns = engine->clock.lost_ns - engine->lost_told_ns;
+    engine->lost_told_ns = engine->clock.lost_ns;
     struct engine_route *route = route_after(engine, NULL);
     for (; route != NULL; route = route_after(engine, &route->node)) {
-        mux_time(route->mux, now_ns);
+        if (lost_ns > 0) {
+            mux_stalled(route->mux, lost_ns);
+        }
+        mux_clock(route->mux, now_ns);
+    }
+}
+
+/* Lets happen what is due, when what has come was read: `count` events were taken. Else in
+ * the next turn, which does not sleep then. */
+static void run_deadlines(struct engine *engine, int count, bool has_stalled)
+{
+    bool has_more = count < 0 || count == EVENTS_MAX || has_stalled ||
+                    !list_is_empty(&engine->unfinished[SOURCE_LINK]);
+    if (has_more && engine->turns_held < HELD_TURNS_MAX) {
+        engine->turns_held++;
+        return;
+    }
+    engine->turns_held = 0;
+    struct engine_route *route = route_after(engine, NULL);
+    for (; route != NULL; route = route_after(engine, &route->node)) {
+        mux_time(route->mux, engine->clock.now_ns);
     }
 }
 
@@ -291,6 +325,9 @@ static void match_changed(struct engine *engine)
 static uint64_t earliest_deadline(const struct engine *engine)
 {
     uint64_t at = log_is_quiet(engine->log) ? TIME_NEVER : log_deadline(engine->log);
+    if (at != TIME_NEVER) { /* by the system's clock, as all that is logged */
+        at = at > engine->clock.lost_ns ? at - engine->clock.lost_ns : 0;
+    }
     if (engine->accept_is_paused && engine->accept_resume_at < at) {
         at = engine->accept_resume_at;
     }
@@ -303,7 +340,7 @@ static uint64_t earliest_deadline(const struct engine *engine)
 }
 
 /* How long to wait; < 0: for ever. */
-static int64_t wait_ns(const struct engine *engine)
+static int64_t wait_ns(struct engine *engine)
 {
     if (!list_is_empty(&engine->unfinished[SOURCE_CLIENT]) ||
         !list_is_empty(&engine->unfinished[SOURCE_LINK])) {
@@ -313,7 +350,7 @@ static int64_t wait_ns(const struct engine *engine)
     if (at == TIME_NEVER) {
         return -1;
     }
-    uint64_t now_ns = engine_now();
+    uint64_t now_ns = run_clock_read(&engine->clock, 0);
     if (at <= now_ns) {
         return 0;
     }
@@ -322,22 +359,23 @@ static int64_t wait_ns(const struct engine *engine)
 
 static void take_turn(struct engine *engine)
 {
-    int count =
-        spin_wait(&engine->spin, engine->epoll_fd, engine->events, EVENTS_MAX, wait_ns(engine));
+    int64_t asked_ns = wait_ns(engine);
+    int count = spin_wait(&engine->spin, engine->epoll_fd, engine->events, EVENTS_MAX, asked_ns);
     assert(count >= 0 || errno == EINTR);
     engine->turn++;
-    uint64_t now_ns = engine_now();
-    tell_time(engine, now_ns);
+    uint64_t lost_ns = engine->clock.lost_ns;
+    tell_clock(engine, asked_ns < 0 ? TIME_NEVER : (uint64_t)asked_ns);
     take_unfinished(engine, SOURCE_LINK);
     take_events(engine, count, SOURCE_LINK);
     take_unfinished(engine, SOURCE_CLIENT);
     take_events(engine, count, SOURCE_CLIENT);
     take_events(engine, count, SOURCE_WATCH);
+    run_deadlines(engine, count, engine->clock.lost_ns > lost_ns);
     take_events(engine, count, SOURCE_LISTENER);
     take_events(engine, count, SOURCE_LOG);
     match_changed(engine);
-    accept_resume(engine, now_ns); /* descriptors may have been closed */
-    write_log(engine, now_ns);
+    accept_resume(engine, engine->clock.now_ns); /* descriptors may have been closed */
+    write_log(engine);
 }
 
 /* Whether there are routes and all of them are finished. */
@@ -354,11 +392,10 @@ static bool is_finished(const struct engine *engine)
 void engine_run(struct engine *engine)
 {
     /* What the cores have wanted since they were created, or since the last run. */
-    uint64_t now_ns = engine_now();
-    tell_time(engine, now_ns);
+    tell_clock(engine, TIME_NEVER);
     match_changed(engine);
-    accept_resume(engine, now_ns);
-    write_log(engine, now_ns);
+    accept_resume(engine, engine->clock.now_ns);
+    write_log(engine);
     while (!engine->is_stopping && !is_finished(engine)) {
         take_turn(engine);
     }

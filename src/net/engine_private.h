@@ -26,6 +26,7 @@
 #include "net/engine.h"
 #include "net/listener.h"
 #include "net/resolver.h"
+#include "net/run_clock.h"
 #include "net/source.h"
 
 enum {
@@ -35,6 +36,8 @@ enum {
     RESERVED_MAX = 8, /* descriptors kept back: links, and what a name lookup opens */
     LOOKUP_DESCRIPTORS = 4, /* of them for a lookup: a file or two, a socket or two */
     CHUNK_RECORDS = 256,
+    HELD_TURNS_MAX =
+        100, /* deadlines wait no longer for what there is to read: see engine_epoll.c */
 };
 
 #define ACCEPT_PAUSE_NS   (250 * NS_PER_MS)
@@ -125,6 +128,9 @@ struct engine {
     unsigned log_reopened;    /* as often as the log when it was registered */
     int epoll_fd;             /* owns */
     struct spin spin;
+    struct run_clock clock;
+    uint64_t lost_told_ns; /* of clock.lost_ns, to the cores */
+    uint32_t turns_held;   /* in a row, in which no deadline was run */
     bool is_stopping;
     uint8_t turn; /* counts turns, wrapping; see struct connection */
     struct list routes;

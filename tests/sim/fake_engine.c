@@ -270,10 +270,11 @@ void fake_engine_turn(struct world *world)
     for (uint32_t i = 0; i < world->live_count; i++) {
         connection_update(world->live[i], world->now_ns);
     }
-    fake_io_tell_time(world);
+    fake_io_tell_clock(world);
     tell_late_fact(world);
     report_all(world, true);
     report_all(world, false);
+    fake_io_tell_time(world);
     accept_all(world);
     settle(world);
     check_every_wish_was_announced(world);

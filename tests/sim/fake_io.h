@@ -12,6 +12,8 @@ struct world;
 struct connection;
 
 void fake_io_tell_time(struct world *world);
+/* The clock alone. */
+void fake_io_tell_clock(struct world *world);
 void fake_io_tell_failure(struct world *world, struct connection *connection,
                           enum io_failure failure);
 

@@ -366,6 +366,13 @@ void play_jump(uint64_t ns)
     settle();
 }
 
+void play_stall(uint64_t ns)
+{
+    mux_stalled(play.mux, ns);
+    mux_time(play.mux, play.now_ns);
+    settle();
+}
+
 void play_take(struct peer *link, size_t size)
 {
     mux_sent(play.mux, link->id, size);

@@ -80,6 +80,8 @@ void play_unblock(struct peer *peer);
 void play_time(uint64_t ns);
 /* The clock jumps over whatever was due meanwhile. */
 void play_jump(uint64_t ns);
+/* We did not run for so long. */
+void play_stall(uint64_t ns);
 /* The link takes so many bytes of what it has to send, though it is blocked. */
 void play_take(struct peer *link, size_t size);
 

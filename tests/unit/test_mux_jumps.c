@@ -178,6 +178,32 @@ static void test_a_link_whose_lifetime_ran_out_while_it_delayed_is_not_used(void
     assert_true(play_link(1)->closed);
 }
 
+/* ---- a clock that stood still ---- */
+
+static void test_a_stall_ages_a_link_that_carries_nothing(void **state)
+{
+    (void)state;
+    struct mux_options options = short_times();
+    options.link_lifetime_ns = 0;
+    play_open(&options);
+    has_answered();
+    play_stall(SECONDS(4));
+    assert_false(play_link(1)->closed);
+    play_stall(SECONDS(1)); /* --link-idle */
+    assert_true(play_link(1)->closed);
+}
+
+static void test_a_stall_takes_nothing_of_a_requests_time(void **state)
+{
+    (void)state;
+    struct mux_options options = short_times();
+    play_open(&options);
+    struct peer *client = asking("g1\n");
+    play_stall(DAY);
+    play_say(play_link(1), "R1\n");
+    play_got(client, "R1\n");
+}
+
 /* ---- what a jump brought to light ---- */
 
 static void test_an_uploader_is_read_again_when_a_request_in_front_is_taken_back(void **state)
@@ -235,6 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAYED(test_a_jump_over_every_deadline_does_no_harm),
         PLAYED(test_a_link_whose_lifetime_ran_out_while_it_delayed_is_not_used),
+        PLAYED(test_a_stall_ages_a_link_that_carries_nothing),
+        PLAYED(test_a_stall_takes_nothing_of_a_requests_time),
         PLAYED(test_an_uploader_is_read_again_when_a_request_in_front_is_taken_back),
         PLAYED(test_the_end_of_one_who_shares_takes_nobodys_response),
     };
