@@ -34,7 +34,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l idle-time
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l connect-timeout -x -a '' -d 'how long connecting may take, for each address of the target'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l queue-timeout -x -a '' -d 'how long a request waits while there is no usable connection to the target'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l wait-timeout -x -a '' -d 'how long a request waits in all before it is sent, whatever it waits for'
-complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l timeout -x -a '' -d 'how long the target may take, from the first byte of a request sent to the end of its response; in a streamed body, the longest silence'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l timeout -x -a '' -d 'how long the target may take to answer a request, however slowly bytes come; for a streamed response until it begins, then the longest silence'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l write-timeout -x -a '' -d 'close a client that reads nothing of its responses for this long, or, with more than --client-backlog of them unread, less than 64 KiB'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l delay -x -a '' -d 'pause between connecting to the target and the first request'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l gap -x -a '' -d 'shortest silence on a connection to the target before the next request; one request is under way at a time'

@@ -106,9 +106,9 @@ const struct option options[] = {
     {DURATION("wait-timeout", wait_timeout_ns, "60s"), .minimum = NS_PER_MS,
      .sentence = "how long a request waits in all before it is sent, whatever it waits for"},
     {DURATION("timeout", timeout_ns, "60s"), .minimum = NS_PER_MS,
-     .sentence =
-         "how long the target may take, from the first byte of a request sent to the end of its "
-         "response; in a streamed body, the longest silence"},
+     .sentence = "how long the target may take to answer a request, however slowly bytes come; for "
+                 "a streamed "
+                 "response until it begins, then the longest silence"},
     {DURATION("write-timeout", write_timeout_ns, "10s"), .minimum = NS_PER_MS,
      .sentence =
          "close a client that reads nothing of its responses for this long, or, with more than "

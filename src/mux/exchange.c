@@ -179,7 +179,7 @@ static void leave_link(struct mux *mux, struct exchange *exchange)
         exchange->client->on_link--;
     }
     if (oldest) {
-        link->head_ns = mux->now_ns;
+        link->head_ns = link->clock_ns = mux->now_ns;
     }
     turn_place_free(mux, link, exchange->client);
     link_touch(mux, link);
@@ -290,7 +290,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     exchange->effects_ended = mux->effects_ended;
     exchange->responding = false;
     if (link->exchanges_count++ == 0) {
-        link->head_ns = mux->now_ns;
+        link->head_ns = link->clock_ns = mux->now_ns;
     }
     list_push_back(&link->exchanges, &exchange->node);
     if (link->sending == NULL) {
@@ -316,6 +316,9 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
     bool begins = exchange->sent_ns == TIME_NEVER && written > exchange->out_begin;
     if (begins) {
         exchange->sent_ns = mux->now_ns;
+    }
+    if (exchange->streams && list_first(&exchange->link->exchanges) == &exchange->node) {
+        exchange->link->clock_ns = mux->now_ns; /* the response is awaited from its last byte on */
     }
     if (exchange->whole && written >= exchange->out_end && !exchange->request.expects_response) {
         struct client *client = exchange->client;
@@ -432,6 +435,7 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     mux->counters.orphans++;
     exchange->client->on_link--;
     leave_client(exchange);
+    link->orphaned_ns = mux->now_ns;
     if (half) {
         link_replace(mux, link, REASON_HALF_REQUEST);
     } else if (exchange->until_end ||

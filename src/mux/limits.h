@@ -22,6 +22,8 @@ enum {
 
 #define LINGER_NS (2 * NS_PER_S)
 #define RETIRE_NS (1 * NS_PER_S)
+/* For a response whose client has gone and of which no end is in sight, while others wait. */
+#define ORPHAN_NS (2 * NS_PER_S)
 #define RESOLVE_NS                                                                                 \
     (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
 #define SILENCE_PROBE_NS (1 * NS_PER_MS)

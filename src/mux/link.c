@@ -12,6 +12,7 @@
  */
 #include <assert.h>
 
+#include "mux/link_deadline.h"
 #include "mux/state.h"
 
 bool link_is_usable(const struct link *link)
@@ -63,7 +64,9 @@ void link_touch(struct mux *mux, struct link *link)
 {
     bool blocked = link->state == LINK_UP && is_blocked(mux, link);
     if (link->blocked && !blocked) {
-        link->head_ns = mux->now_ns; /* while we did not read, silence was ours */
+        link->clock_ns = link_clock_after_block(mux, link);
+    } else if (blocked && !link->blocked) {
+        link->blocked_ns = mux->now_ns;
     }
     link->blocked = blocked;
     mark(&mux->changed_links, &link->changed, &link->told, link_wants(mux, link));
@@ -93,6 +96,13 @@ void links_idle(struct mux *mux)
         if (mux->links[index].state != LINK_FREE) {
             link_touch(mux, &mux->links[index]);
         }
+    }
+}
+
+void link_awaited(struct mux *mux, struct link *link)
+{
+    if (link_swallows(link)) {
+        link_touch(mux, link);
     }
 }
 
@@ -419,6 +429,8 @@ static void up_expired(struct mux *mux, struct link *link)
     } else if (oldest->sent_ns == TIME_NEVER) {
         exchange_fail(mux, oldest, REASON_WAIT_TIMEOUT);
         link_replace(mux, link, REASON_RESPONSE_TIMEOUT);
+    } else if (!mux->by_id && link_swallows(link)) {
+        link_replace(mux, link, REASON_ORPHAN);
     } else {
         response_expired(mux, link, oldest);
     }

@@ -3,7 +3,48 @@
  * When a link has had its time: a function of its state, asked whenever that changes and again
  * before anything ends (timer.c). What happens then is in link.c.
  */
-#include "mux/state.h"
+#include "mux/link_deadline.h"
+
+static uint64_t later(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* ---- responses ---- */
+
+bool link_swallows(const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    return oldest != NULL && oldest->client == NULL &&
+           (oldest->delivered || !buf_is_empty(&link->in));
+}
+
+/* The oldest exchange's client has gone. Bytes of its response renew nothing. */
+static uint64_t orphan_deadline(const struct mux *mux, const struct link *link,
+                                const struct exchange *oldest)
+{
+    uint64_t timeout_ns = mux->options.response_timeout_ns;
+    bool is_endless = link_swallows(link) && (!oldest->delivered || oldest->open_ended);
+    if (is_endless && turns_want(mux, link, NULL)) {
+        timeout_ns = earlier(timeout_ns, ORPHAN_NS);
+    }
+    return time_after(later(link->head_ns, link->orphaned_ns), timeout_ns);
+}
+
+uint64_t link_clock_after_block(const struct mux *mux, const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    if (oldest == NULL || oldest->sent_ns == TIME_NEVER || oldest->delivered) {
+        return mux->now_ns; /* the silence was our own */
+    }
+    uint64_t from_ns = later(oldest->sent_ns, link->clock_ns);
+    return from_ns + (mux->now_ns - later(from_ns, link->blocked_ns));
+}
 
 uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
                                 const struct exchange *oldest)
@@ -17,12 +58,19 @@ uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
     if (link->blocked) {
         return TIME_NEVER;
     }
-    uint64_t from = oldest->sent_ns > link->head_ns ? oldest->sent_ns : link->head_ns;
-    if ((oldest->streams || oldest->delivered) && link->last_io_ns > from) {
-        from = link->last_io_ns; /* a body streams: the longest silence counts */
+    uint64_t from = later(oldest->sent_ns, link->clock_ns);
+    if (oldest->client != NULL && oldest->delivered) {
+        from = later(from, link->last_io_ns); /* a body streams: the longest silence counts */
     }
-    return time_after(from, mux->options.response_timeout_ns);
+    uint64_t at = time_after(from, mux->options.response_timeout_ns);
+    if (oldest->client != NULL) {
+        return at;
+    }
+    uint64_t orphan_at = orphan_deadline(mux, link, oldest);
+    return oldest->delivered ? orphan_at : earlier(at, orphan_at);
 }
+
+/* ---- states ---- */
 
 uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link)
 {

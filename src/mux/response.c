@@ -129,6 +129,7 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
         }
         exchange->delivered = true;
         exchange->until_end = frame->until_end;
+        exchange->open_ended = frame->open_ended;
         exchange->closes_client = frame->closes_client;
         if (client != NULL) {
             client->until_end = frame->closes_client;

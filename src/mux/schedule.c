@@ -101,6 +101,28 @@ void turns_unbind(struct mux *mux, struct link *link)
     }
 }
 
+static bool has_other(const struct list *head, const struct client *holder)
+{
+    struct list *first = list_first(head);
+    return first != NULL &&
+           (LIST_ENTRY(first, struct client, turn) != holder || list_next(head, first) != NULL);
+}
+
+bool turns_want(const struct mux *mux, const struct link *link, const struct client *holder)
+{
+    return has_other(&mux->turns, holder) || has_other(&link->bound, holder);
+}
+
+/* Somebody stands in the turns, and nobody did before. */
+static void begin_crowd(struct mux *mux)
+{
+    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
+        if (mux->links[slot].exchanges_count > 0) {
+            link_awaited(mux, &mux->links[slot]);
+        }
+    }
+}
+
 /* ---- links ---- */
 
 uint64_t gap_end(const struct mux *mux, const struct link *link)
@@ -164,11 +186,12 @@ static bool has_stray_bytes(const struct link *link)
 
 /* ---- the turn ---- */
 
-static void bind_to(struct client *client, struct link *link)
+static void bind_to(struct mux *mux, struct client *client, struct link *link)
 {
     list_remove(&client->turn);
     list_push_back(&link->bound, &client->turn);
     client->bound = true;
+    link_awaited(mux, link);
 }
 
 static void reserve(struct mux *mux, struct link *link, struct client *client)
@@ -176,7 +199,7 @@ static void reserve(struct mux *mux, struct link *link, struct client *client)
     link->reserver = client;
     mux->reservers_count++;
     client->reserves = true;
-    bind_to(client, link);
+    bind_to(mux, client, link);
 }
 
 /* The first client in the turns has its turn, or lets others pass. False: nobody can have one now. */
@@ -193,7 +216,7 @@ static bool give_turn(struct mux *mux)
         return false;
     }
     if (has_link && link_is_full(mux, link)) {
-        bind_to(client, link);
+        bind_to(mux, client, link);
         return true;
     }
     if (client->next->request.alone && link->exchanges_count > 0) {
@@ -255,6 +278,11 @@ void schedule(struct mux *mux)
            give_turn(mux)) {
     }
     mux->schedule_wanted = false;
+    bool crowded = !list_is_empty(&mux->turns);
+    if (crowded && !mux->crowded) {
+        begin_crowd(mux);
+    }
+    mux->crowded = crowded;
     if (mux->options.link_idle_ns > 0 && list_is_empty(&mux->turns)) {
         links_idle(mux);
     }

@@ -3,25 +3,7 @@
  * The core's own structs and the functions its files share. Private to mux/: nobody else includes
  * it.
  *
- * Who calls whom (down only; a fact enters at the top):
- *
- *     mux.c        facts and questions by id
- *     timer.c      what is due
- *     client.c     life and end of a client; its wishes
- *     request.c    bytes of clients -> requests
- *     answer.c     what a client is given
- *     memory.c     who has to go when memory is spent
- *     link.c       life and end of a link; its wishes
- *     link_deadline.c  when it has had its time
- *     response.c   bytes of the target -> responses
- *     schedule.c   whose turn it is, on which link
- *     dial.c       when and where to connect; back-off; the outage clock
- *     exchange.c   an exchange from queue to end, and its answer to the client
- *     waiting.c    the requests that wait, and how long
- *     ids.c        identifiers on a link
- *     keys.c       entries found by a key that clients choose
- *     share.c      requests that share a response
- *     table.c      slots and ids of clients
+ * Which file has which idea stands in ARCHITECTURE.md, "The house".
  *
  * client.c and link.c meet in exchange.c: a client that goes turns its exchanges into orphans, a
  * link that breaks fails or returns its exchanges. Neither calls back into its caller's module for
@@ -144,9 +126,12 @@ struct link {
     uint64_t written;  /* bytes handed to the kernel; stream position of the first byte in `out` */
     uint64_t since_ns; /* of the state */
     uint64_t up_ns;    /* connected at */
-    uint64_t last_io_ns; /* last byte received or sent */
-    uint64_t probed_ns;  /* last probe that found nothing */
-    uint64_t head_ns;    /* since when the oldest exchange is the oldest */
+    uint64_t last_io_ns;  /* last byte received or sent */
+    uint64_t probed_ns;   /* last probe that found nothing */
+    uint64_t head_ns;     /* since when the oldest exchange is the oldest */
+    uint64_t clock_ns;    /* from when its response is awaited, if it was sent before */
+    uint64_t blocked_ns;  /* since when it is `blocked` */
+    uint64_t orphaned_ns; /* when an exchange on it last lost its client */
     uint32_t slot, generation;
     uint32_t exchanges_count;
     uint32_t timeouts;      /* by identifier: since something was received */
@@ -204,6 +189,7 @@ struct exchange {
     bool responding;        /* a byte of its response has come */
     bool delivered;         /* a piece of its final response went to the client */
     bool until_end;         /* its response is complete when the link ends */
+    bool open_ended;        /* how much of its response is to come is not known */
     bool closes_client;     /* its response is complete when the client is closed */
     bool resent;
     bool has_id;     /* holds an identifier of its link */
@@ -251,6 +237,7 @@ struct mux {
     uint64_t effects_ended;
 
     bool schedule_wanted;
+    bool crowded;   /* somebody stood in the turns when they were last given */
     bool observing; /* the observer is being called: it may not call in */
 
     struct heap heap;
@@ -407,20 +394,14 @@ void link_touch(struct mux *mux, struct link *link);
 void link_stalled(struct mux *mux, struct link *link, uint64_t ns);
 /* Nobody stands in the turns: --link-idle may begin to run. */
 void links_idle(struct mux *mux);
+/* Somebody waits for it: who holds it has less time. */
+void link_awaited(struct mux *mux, struct link *link);
 /* Ends it in order; its exchanges are failed or returned. */
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
 /* Takes the bytes of an exchange of which nothing is sent out again, and those of its client's later
  * exchanges. */
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
 bool link_is_usable(const struct link *link);
-
-/* ---- link_deadline.c ---- */
-uint64_t link_deadline(const struct mux *mux, const struct link *link);
-/* Of what its oldest exchange waits for. */
-uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
-                                const struct exchange *oldest);
-/* When --link-lifetime is over; TIME_NEVER: it has none. */
-uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link);
 
 /* ---- dial.c ---- */
 void dial_init(struct mux *mux);
@@ -448,6 +429,9 @@ void turn_first(struct mux *mux, struct client *client);
 void turn_place_free(struct mux *mux, struct link *link, struct client *client);
 /* The link takes no more: who waits for it stands in the turns again. */
 void turns_unbind(struct mux *mux, struct link *link);
+/* Whether a client waits that could have this link, were it not for the one that holds it (NULL: an orphan
+ * does). */
+bool turns_want(const struct mux *mux, const struct link *link, const struct client *holder);
 /* A client that waits for any link to be empty; NULL: nobody does. */
 struct client *turns_free_reserver(const struct mux *mux);
 /* Whether it is up and takes no request before something on it ends. */

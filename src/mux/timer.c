@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 
+#include "mux/link_deadline.h"
 #include "mux/state.h"
 
 enum { EXPIRIES_MAX = 8 /* deadlines of one connection that may be over at one moment */ };

@@ -162,6 +162,7 @@ static enum frame_status enter_body(const struct protocol_settings *settings, st
                                     const struct http_head *head)
 {
     uint64_t limit = settings->body_bytes_max;
+    frame->open_ended = body == HTTP_BODY_CHUNKED || body == HTTP_BODY_UNTIL_END;
     switch (body) {
     case HTTP_BODY_NONE:
         frame->ends = true;

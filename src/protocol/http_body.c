@@ -253,7 +253,9 @@ enum frame_status http_body_next(const struct protocol_settings *settings, struc
 {
     *frame = (struct frame){.closes = (framer->state & HTTP_CLOSES) != 0,
                             .closes_client = (framer->state & HTTP_CLOSES_CLIENT) != 0};
-    switch ((enum http_phase)(framer->state & HTTP_PHASE_BITS)) {
+    enum http_phase phase = (enum http_phase)(framer->state & HTTP_PHASE_BITS);
+    frame->open_ended = phase != HTTP_IN_LENGTH;
+    switch (phase) {
     case HTTP_IN_LENGTH:
         return take_length(framer, bytes, frame);
     case HTTP_IN_UNTIL_END:

@@ -85,6 +85,7 @@ struct frame {
     bool closes_client; /* the client is told of its end by closing its connection */
     bool until_end; /* it goes on until the target's end-of-stream, which completes it: never `ends`
                      */
+    bool open_ended; /* how much is still to come is not known */
 };
 
 /* What the core keeps of a request. The framer fills all of it; the core may later set `closes`,

@@ -90,10 +90,12 @@ static void piece_add(struct run *run, const struct frame *frame)
         message->closes = frame->closes;
         message->closes_client = frame->closes_client;
         message->until_end = frame->until_end;
+        message->open_ended = frame->open_ended;
     }
     assert(message->closes == frame->closes);
     assert(message->closes_client == frame->closes_client);
     assert(message->until_end == frame->until_end);
+    assert(message->open_ended == frame->open_ended);
     assert(!frame->until_end || !frame->ends);
     run->inside = !frame->ends;
     if (frame->ends) {
@@ -152,8 +154,8 @@ static bool message_equals(const struct framing_message *one, const struct frami
     return one->first_size == other->first_size && one->size == other->size &&
            one->ended == other->ended && one->interim == other->interim &&
            one->closes == other->closes && one->closes_client == other->closes_client &&
-           one->until_end == other->until_end && one->id == other->id &&
-           request_equals(&one->request, &other->request);
+           one->until_end == other->until_end && one->open_ended == other->open_ended &&
+           one->id == other->id && request_equals(&one->request, &other->request);
 }
 
 bool framing_outcome_equals(const struct framing_outcome *one, const struct framing_outcome *other)

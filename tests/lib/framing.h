@@ -30,13 +30,13 @@ struct framing {
 };
 
 struct framing_message {
-    size_t first_size;                     /* of its first piece */
-    size_t size;                           /* of all its pieces */
-    bool ended;                            /* false only for the last one */
-    bool interim;                          /* as its last piece said */
-    bool closes, closes_client, until_end; /* as each of its pieces said */
-    uint32_t id;                           /* as its first piece said */
-    struct request request;                /* TO_TARGET: as its first piece said */
+    size_t first_size;                                 /* of its first piece */
+    size_t size;                                       /* of all its pieces */
+    bool ended;                                        /* false only for the last one */
+    bool interim;                                      /* as its last piece said */
+    bool closes, closes_client, until_end, open_ended; /* as each of its pieces said */
+    uint32_t id;                                       /* as its first piece said */
+    struct request request;                            /* TO_TARGET: as its first piece said */
 };
 
 struct framing_outcome {

@@ -227,16 +227,16 @@ static bool is_broken(const struct world *world, const struct ledger_entry *entr
     return link->was_lost || link->told_end || link->told_failure || link->watch.spoilt != NULL;
 }
 
-/* For a body that streams, in either direction, the longest silence counts. */
+/* For a body that streams the longest silence counts, in its own direction. */
 static bool timed_out(const struct world *world, const struct ledger_entry *entry)
 {
     const struct sending *sending = last_sending(sharing_leader(world, entry));
     if (sending == NULL || !has_waited(world, entry, world->options.response_timeout_ns)) {
         return false;
     }
-    uint64_t from = sending->first_byte_at;
+    uint64_t from = sending->streams ? sending->last_byte_at : sending->first_byte_at;
     uint64_t last_byte_at = sending->link->watch.last_byte_at;
-    if ((sending->streams || sending->answering) && last_byte_at > from) {
+    if (sending->answering && last_byte_at > from) {
         from = last_byte_at;
     }
     if (world->now_ns - from < world->options.response_timeout_ns) {

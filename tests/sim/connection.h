@@ -54,6 +54,7 @@ struct connection {
     bool told_end, told_failure;         /* to the core */
     uint64_t connected_at, last_seen_at; /* last_seen: bytes went or came, or it was probed */
     uint64_t taken_at;                   /* a request took the link */
+    uint64_t unread_at;                  /* last seen not wanting to be read */
     bool was_up, was_lost;               /* the core has told so of the link */
     bool is_extra;                       /* its attempt began while another link was usable */
     uint64_t sent_bytes;

@@ -31,7 +31,7 @@ enum flaw { FLAW_NONE, FLAW_MALFORMED, FLAW_TOO_LARGE };
 struct sending {
     struct connection *link;
     uint32_t id; /* on the link, where there are such */
-    uint64_t first_byte_at;
+    uint64_t first_byte_at, last_byte_at;
     size_t sent;     /* bytes of it that were handed over */
     bool streams;    /* it took the link before it was whole */
     bool whole;      /* all of them */
@@ -42,7 +42,7 @@ struct sending {
     bool closes_client; /* its end is told by closing the client's connection */
     uint32_t heard_as;  /* the target's count of what it heard, where there are identifiers */
     bool orphaned;      /* its client has gone, when reading had come to orphan_from */
-    uint64_t orphan_from;
+    uint64_t orphan_from, orphaned_at;
     uint64_t response_from; /* stream offsets in link->up, interim responses included */
     uint64_t response_upto;
     bool response_whole;

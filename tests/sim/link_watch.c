@@ -114,6 +114,7 @@ static size_t go_on(const struct world *world, const struct connection *link,
                  (unsigned long long)link->number, entry->client, entry->sequence);
     }
     sending->sent += size;
+    sending->last_byte_at = world->now_ns;
     size_t mark = entry->wire_size - (size_t)(entry->stream_upto - entry->stream_from);
     if (sending->sent > entry->sound_size + mark) {
         sim_fail("the target sees nothing that is no request",
@@ -121,7 +122,6 @@ static size_t go_on(const struct world *world, const struct connection *link,
                  (unsigned long long)link->number, entry->client, entry->sequence,
                  entry->sound_size);
     }
-    (void)world;
     return size;
 }
 
@@ -395,6 +395,7 @@ void link_watch_client_gone(struct world *world, struct connection *link, uint32
         if (watch->awaited[i]->client == client) {
             struct sending *sending = sending_on(watch->awaited[i], link);
             sending->orphaned = true;
+            sending->orphaned_at = world->now_ns;
             sending->orphan_from = link->up.read;
         }
     }

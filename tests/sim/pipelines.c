@@ -2,6 +2,7 @@
 /* Several requests on one link; see pipelines.h. */
 #include "pipelines.h"
 
+#include "clocks.h"
 #include "memory.h"
 #include "sharing.h"
 #include "turns.h"
@@ -216,7 +217,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
     case REASON_SHUTDOWN:
         return world->draining;
     case REASON_ORPHAN:
-        return link_watch_has_large_orphan(link, false);
+        return link_watch_has_large_orphan(link, false) || clocks_orphan_is_old(world, link);
     case REASON_LINK_LIFETIME:
         return link->watch.awaited_count == 0 && links_is_old(world, link);
     case REASON_LINK_IDLE:

@@ -192,7 +192,8 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     if (phase_of(framer) != PHASE_HEAD) {
         *frame = (struct frame){.closes = (framer->state & FLAG_CLOSES) != 0,
                                 .closes_client = (framer->state & FLAG_CLOSES_CLIENT) != 0,
-                                .until_end = phase_of(framer) == PHASE_UNTIL_END};
+                                .until_end = phase_of(framer) == PHASE_UNTIL_END,
+                                .open_ended = true};
         return next_of_body(settings, framer, true, bytes, frame);
     }
     *frame = (struct frame){0};
@@ -209,6 +210,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
         return FRAME_INVALID;
     }
     frame->until_end = phase_of(framer) == PHASE_UNTIL_END;
+    frame->open_ended = !frame->ends;
     frame->closes = frame->until_end || bytes.data[1] == 'Z';
     frame->closes_client = frame->until_end || (request->kind == 'O' && !frame->ends);
     frame->kind = frame->interim         ? PIECE_INTERIM

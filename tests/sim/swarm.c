@@ -111,6 +111,7 @@ static void draw_target(struct target_habits *habits, struct choice *choice, boo
     habits->early_percent = some(choice, 40);
     habits->pauses_percent = some(choice, 60);
     habits->pause_ns = PICK(choice, times_ns) / 5;
+    habits->trickles_percent = some(choice, 40);
     habits->spoils_percent = some(choice, 30);
     habits->stray_percent = some(choice, 60);
     habits->closes_at_once_percent = some(choice, 40);

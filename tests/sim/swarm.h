@@ -63,8 +63,9 @@ struct target_habits {
     uint32_t early_percent;  /* answers before the request is whole */
     uint32_t pauses_percent; /* sends in parts with pauses between them */
     uint64_t pause_ns;
-    uint32_t spoils_percent; /* protocol `stream`: goes wrong in the middle of a body */
-    uint32_t stray_percent;  /* speaks although nobody asked */
+    uint32_t trickles_percent; /* a byte or two at a time, with less than --timeout between them */
+    uint32_t spoils_percent;   /* protocol `stream`: goes wrong in the middle of a body */
+    uint32_t stray_percent;    /* speaks although nobody asked */
     /* per link */
     uint32_t closes_at_once_percent;
     uint32_t speaks_first_percent;

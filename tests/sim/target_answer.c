@@ -160,7 +160,38 @@ static void draw_parts(struct world *world, struct answer *answer)
     if (choose_percent(world->choice, habits->pauses_percent)) {
         answer->part_bytes_max = (size_t)choose_between(world->choice, 1, 1 + answer->size / 2);
         answer->pause_ns = habits->pause_ns;
+    } else if (choose_percent(world->choice, habits->trickles_percent)) {
+        answer->part_bytes_max = 2;
+        answer->pause_ns = world->options.response_timeout_ns / 2;
     }
+}
+
+/* A word before the answer, or the same word for as long as it takes. */
+static void answer_interim(struct world *world, struct target_link *target, uint64_t at,
+                           struct span request)
+{
+    enum { TRICKLED_COUNT = 30 };
+    const struct target_habits *habits = &world->swarm.target;
+    uint8_t *bytes;
+    struct span word = write_right(world, target, 'I', request, &bytes);
+    if (world->healed || !choose_percent(world->choice, habits->trickles_percent)) {
+        add_answer(world, target, at, word);
+        free(bytes);
+        return;
+    }
+    uint8_t *words = malloc(word.size * TRICKLED_COUNT);
+    assert(words != NULL);
+    for (size_t i = 0; i < TRICKLED_COUNT; i++) {
+        memcpy(words + i * word.size, word.data, word.size);
+    }
+    struct answer *answer =
+        add_answer(world, target, at, span_of(words, word.size * TRICKLED_COUNT));
+    if (answer != NULL) {
+        answer->part_bytes_max = word.size;
+        answer->pause_ns = world->options.response_timeout_ns / 2;
+    }
+    free(words);
+    free(bytes);
 }
 
 static void answer_faulty(struct world *world, struct target_link *target, uint64_t at,
@@ -195,8 +226,7 @@ static void answer_right(struct world *world, struct target_link *target, uint64
     bool edits = world->dialect.protocol->edit != NULL;
     uint8_t *bytes;
     if (edits && choose_percent(choice, habits->interim_percent)) {
-        add_answer(world, target, at, write_right(world, target, 'I', request, &bytes));
-        free(bytes);
+        answer_interim(world, target, at, request);
         at += world->healed ? 0 : choose(choice, habits->think_max_ns + 1);
     }
     if (dialect_has_ids(&world->dialect) && !world->healed &&

@@ -26,17 +26,33 @@ static const struct connection *link_of(const struct witness *witness, uint64_t 
     return NULL;
 }
 
-/* The oldest request of the client that has no link; NULL: it has none. */
-static const struct seen_exchange *next_of(const struct witness *witness, uint64_t serial)
+/* The request of the client that has no link, behind exchange `after`; NULL: it has none. */
+static const struct seen_exchange *next_behind(const struct witness *witness, uint64_t serial,
+                                               uint64_t after)
 {
     const struct seen_client *client = &witness->clients[serial];
-    for (uint64_t i = client->head; client->open > 0 && i <= witness->exchanges_count; i++) {
+    uint64_t from = client->head > after ? client->head : after + 1;
+    for (uint64_t i = from; client->open > 0 && i <= witness->exchanges_count; i++) {
         const struct seen_exchange *exchange = &witness->exchanges[i];
         if (exchange->client == serial && exchange->phase == PHASE_WAITING) {
             return exchange;
         }
     }
     return NULL;
+}
+
+/* The oldest. */
+static const struct seen_exchange *next_of(const struct witness *witness, uint64_t serial)
+{
+    return next_behind(witness, serial, 0);
+}
+
+/* Whether it may have waited its longest: then it has failed, and waits for its place in the order. */
+static bool may_have_waited_its_longest(const struct world *world, const struct seen_exchange *next)
+{
+    uint64_t waited_ns = world->now_ns - next->since;
+    return waited_ns >= world->options.wait_timeout_ns ||
+           waited_ns >= world->options.queue_timeout_ns;
 }
 
 /* Whether enough of it is there to wait for a link, without doubt. */
@@ -55,12 +71,9 @@ static bool is_ready(const struct world *world, const struct seen_exchange *next
  * at the head may have failed already, and wait for its place in the order. */
 static bool has_a_turn(const struct world *world, const struct seen_exchange *next)
 {
-    const struct mux_options *options = &world->options;
     const struct seen_client *client = &world->witness.clients[next->client];
-    uint64_t waited_ns = world->now_ns - next->since;
-    bool may_have_failed = waited_ns >= options->wait_timeout_ns ||
-                           waited_ns >= options->queue_timeout_ns || world->draining ||
-                           memory_failed() > 0;
+    bool may_have_failed =
+        may_have_waited_its_longest(world, next) || world->draining || memory_failed() > 0;
     bool waits_for_a_read = !sharing_is_read(next->kind) && sharing_is_joined(world, next->client);
     return is_ready(world, next) && !client->closed && !client->connection->owed &&
            !waits_for_a_read &&
@@ -178,6 +191,10 @@ bool turns_somebody_must_be_alone(const struct world *world, const struct connec
     for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
          serial++) {
         const struct seen_exchange *next = next_of(witness, serial);
+        while (next != NULL && !kind_is_alone(next->kind) &&
+               may_have_waited_its_longest(world, next)) {
+            next = next_behind(witness, serial, (uint64_t)(next - witness->exchanges));
+        }
         const struct connection *own = link_of(witness, serial);
         if (next != NULL && kind_is_alone(next->kind) && (own == NULL || own == link)) {
             return true;

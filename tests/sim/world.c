@@ -8,6 +8,7 @@
 
 #include "checks.h"
 #include "client_model.h"
+#include "clocks.h"
 #include "fake_engine.h"
 #include "memory.h"
 #include "target_model.h"
@@ -218,6 +219,7 @@ bool world_step(struct world *world, uint64_t until_ns)
         world->now_ns = lineup.next_at;
         world->steps_at_once = 0;
         check_every_request_ends_in_time(world);
+        check_clocks_are_not_wound(world);
         check_joiners_end_in_time(world);
         return true;
     }

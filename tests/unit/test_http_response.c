@@ -29,6 +29,7 @@ static void expect_end(const struct framing *framing, const char *head, enum end
     const struct framing_message *message = &outcome.messages[0];
     assert_int_equal(message->first_size, strlen(head));
     assert_int_equal(message->until_end, end == BY_END);
+    assert_int_equal(message->open_ended, end == BY_END || end == BY_CHUNKS);
     if (end == BY_END) {
         assert_int_equal(outcome.count, 1);
         assert_false(message->ended);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* How long one exchange may keep a link from others; see clocks.h. */
+#include "clocks.h"
+
+#include "turns.h"
+#include "world.h"
+
+#define SIM_ORPHAN_NS (2 * NS_PER_S)
+
+static uint64_t later(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+static uint64_t slack_ns(const struct world *world)
+{
+    return NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
+}
+
+/* On this link. */
+static const struct sending *sending_of(const struct ledger_entry *entry,
+                                        const struct connection *link)
+{
+    for (uint32_t i = entry->sendings_count; i > 0; i--) {
+        if (entry->sendings[i - 1].link == link) {
+            return &entry->sendings[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static void fail(const struct connection *link, const struct ledger_entry *entry, const char *what,
+                 uint64_t ns)
+{
+    sim_fail(what, "link %llu has waited %llu us for the response to request %u.%u",
+             (unsigned long long)link->number, (unsigned long long)(ns / NS_PER_US), entry->client,
+             entry->sequence);
+}
+
+static void check_head(const struct world *world, const struct connection *link,
+                       const struct ledger_entry *entry, const struct sending *sending)
+{
+    const struct link_watch *watch = &link->watch;
+    uint64_t from = later(later(sending->last_byte_at, watch->head_since), link->unread_at);
+    if (sending->whole && !sending->answering &&
+        world->now_ns > time_after(from, world->options.response_timeout_ns + slack_ns(world))) {
+        fail(link, entry, "a final head has --timeout in all", world->now_ns - from);
+    }
+}
+
+static void check_orphan(const struct world *world, const struct connection *link,
+                         const struct ledger_entry *entry, const struct sending *sending)
+{
+    uint64_t from = later(sending->orphaned_at, link->watch.head_since);
+    uint64_t timeout_ns = world->options.response_timeout_ns;
+    if (!sending->orphaned) {
+        return;
+    }
+    if (world->now_ns > time_after(from, timeout_ns + slack_ns(world))) {
+        fail(link, entry, "an orphan has --timeout in all", world->now_ns - from);
+    }
+    bool begun = sending->answering &&
+                 dialect_streams(&world->dialect); /* with a body, which shows no end */
+    if (begun && turns_wait_for_any_link(world) &&
+        world->now_ns > time_after(from, SIM_ORPHAN_NS + slack_ns(world))) {
+        fail(link, entry, "an orphan without end gives way", world->now_ns - from);
+    }
+}
+
+static void check_link(const struct world *world, const struct connection *link)
+{
+    const struct ledger_entry *oldest =
+        link->watch.awaited_count == 0 ? NULL : link->watch.awaited[0];
+    const struct sending *sending = oldest == NULL ? NULL : sending_of(oldest, link);
+    if (sending == NULL || link->watch.spoilt != NULL) {
+        return;
+    }
+    check_head(world, link, oldest, sending);
+    if (!dialect_has_ids(&world->dialect)) {
+        check_orphan(world, link, oldest, sending);
+    }
+}
+
+void check_clocks_are_not_wound(const struct world *world)
+{
+    for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
+        struct connection *link = world->live[i];
+        if (link->is_link && link->was_up && !link->was_lost && link->stage == STAGE_OPEN) {
+            if ((mux_wants(world->mux, link->id) & MUX_READ) == 0) {
+                link->unread_at = world->now_ns; /* its client has to take something first */
+            }
+            check_link(world, link);
+        }
+    }
+}
+
+bool clocks_orphan_is_old(const struct world *world, const struct connection *link)
+{
+    const struct link_watch *watch = &link->watch;
+    const struct sending *sending =
+        watch->awaited_count == 0 ? NULL : sending_of(watch->awaited[0], link);
+    uint64_t timeout_ns = world->options.response_timeout_ns;
+    uint64_t least_ns = timeout_ns < SIM_ORPHAN_NS ? timeout_ns : SIM_ORPHAN_NS;
+    return sending != NULL && sending->responding &&
+           world->now_ns - later(sending->first_byte_at, watch->head_since) >= least_ns;
+}

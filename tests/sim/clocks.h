@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No clock that the other side can wind for ever, as checks: how long one exchange may keep a link from
+ * others, whatever bytes come in the meantime. Each time before the clock moves; what is late is late then.
+ */
+#ifndef SIM_CLOCKS_H
+#define SIM_CLOCKS_H
+
+#include <stdbool.h>
+
+struct world;
+struct connection;
+
+/* Promise: the head of a response comes within --timeout of its request, what is left of a client that
+ * has gone is over within --timeout, and sooner where no end is in sight and others wait. */
+void check_clocks_are_not_wound(const struct world *world);
+
+/* Whether the link may be given up for what it swallows, since that has taken too long. */
+bool clocks_orphan_is_old(const struct world *world, const struct connection *link);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No clock that the other side can wind for ever, as scenes: what trickles, stalls or is left behind has a
+ * time in all. The protocol is `stream`; see test_stream_responses.c.
+ */
+#include "stream_scene.h"
+
+/* ---- orphans ---- */
+
+static void test_client_gone_inside_a_trickling_response__others_wait_two_seconds(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = downloader_connects(scene, "N1.1.\n");
+    uint32_t bob = client_connects(scene);
+    client_resets(scene, ann);
+    time_passes(scene, SECONDS(1));
+    client_says(scene, bob, "N2.1.\n");
+    target_says(scene, "k");
+    time_passes(scene, SECONDS(1) - MS(1));
+    target_says(scene, "l");
+    assert_false(target_sees_end(scene));
+    time_passes(scene, MS(1));
+    assert_true(target_sees_end(scene)); /* bytes renew nothing */
+    target_ends(scene);
+    time_passes(scene, SECONDS(1) + MS(300));
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    assert_int_equal(counters(scene)->timeouts, 0);
+    scene_end(&scene);
+}
+
+static void
+test_client_gone_inside_a_trickling_response__nobody_waits_and_it_has_timeout(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = downloader_connects(scene, "N1.1.\n");
+    client_resets(scene, ann);
+    for (size_t i = 0; i < 6; i++) {
+        assert_false(target_sees_end(scene));
+        target_says(scene, "k");
+        time_passes(scene, SECONDS(10));
+    }
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
+static void test_client_gone_before_its_response__it_keeps_the_time_that_it_had(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    client_says(scene, bob, "N2.1.\n");
+    time_passes(scene, SECONDS(30));
+    client_resets(scene, ann);
+    target_says(scene, "<I1\n"); /* an interim response is no beginning */
+    time_passes(scene, SECONDS(29));
+    assert_false(target_sees_end(scene));
+    target_says(scene, "<ye"); /* of this no end is in sight, and it has had two seconds */
+    assert_true(target_sees_end(scene));
+    assert_int_equal(counters(scene)->timeouts, 0);
+    scene_end(&scene);
+}
+
+/* ---- what trickles ---- */
+
+static void test_head_trickles__it_has_timeout_in_all(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"<I1\n", "<yes"};
+    for (size_t which = 0; which < 2; which++) {
+        struct scene *scene = warm_scene();
+        uint32_t ann = uploader_connects(scene);
+        time_passes(scene, SECONDS(8));
+        client_says(scene, ann, "klmnopqrstuvwxyzabcd.\n"); /* from here on */
+        (void)target_hears(scene);
+        for (size_t i = 0; i < 6; i++) {
+            assert_false(target_sees_end(scene));
+            target_says(scene, i > 0 && which == 1 ? "s" : words[which]);
+            time_passes(scene, SECONDS(10));
+        }
+        assert_true(target_sees_end(scene));
+        assert_int_equal(counters(scene)->timeouts, 1);
+        assert_true(strstr(client_hears(scene, ann), "timeout") != NULL);
+        scene_end(&scene);
+    }
+}
+
+static void
+test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.backlog_bytes_max = 1;
+    scene->world->options.response_timeout_ns = SECONDS(5);
+    scene->world->swarm.pipe_to_peer.capacity = 10;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    for (size_t i = 0; i < 4; i++) {
+        time_passes(scene, SECONDS(1)); /* which counts */
+        target_says(scene, "<Ianother word\n");
+        time_passes(scene, SECONDS(3)); /* not read, since ann has to take it first */
+        assert_true(strlen(client_hears(scene, ann)) > 0);
+        assert_true(strlen(client_hears(scene, ann)) == 0);
+    }
+    assert_false(target_sees_end(scene));
+    time_passes(scene, SECONDS(1));
+    assert_true(target_sees_end(scene));
+    assert_int_equal(counters(scene)->timeouts, 1);
+    scene_end(&scene);
+}
+
+/* ---- runner ---- */
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_client_gone_inside_a_trickling_response__others_wait_two_seconds),
+        cmocka_unit_test(
+            test_client_gone_inside_a_trickling_response__nobody_waits_and_it_has_timeout),
+        cmocka_unit_test(test_client_gone_before_its_response__it_keeps_the_time_that_it_had),
+        cmocka_unit_test(test_head_trickles__it_has_timeout_in_all),
+        cmocka_unit_test(
+            test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count),
+    };
+    scenes_begin(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
