@@ -79,12 +79,6 @@ class Daemon:
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
-    def takes(self, number):
-        """Whether a signal would not simply end it."""
-        status = Path("/proc/%d/status" % self.process.pid).read_text()
-        masks = [int(mask, 16) for mask in re.findall(r"Sig(?:Blk|Ign|Cgt):\s+(\w+)", status)]
-        return any(mask >> (number - 1) & 1 for mask in masks)
-
     def signal(self, number):
         if self.is_alive:
             self.process.send_signal(number)
@@ -203,7 +197,7 @@ class Round:
     @property
     def promises_whole(self):
         settings = self.settings
-        return (not self.is_ending and settings.seconds("write-timeout") >= 0.5 and self.ledger.stopped == 0
+        return (not self.is_ending and settings.seconds("write-timeout") >= 0.5
                 and settings.size("buffer-memory") >= 4 << 20)  # fmt: skip
 
     def patience(self):
@@ -250,10 +244,10 @@ class Round:
         while True:
             await asyncio.sleep(self.rng.uniform(0.1, 2.5))
             number = self.rng.choice([signal.SIGSTOP, signal.SIGSTOP, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
-            if number == signal.SIGSTOP and self.stops:
-                await self.stop_for(self.rng.choice([0.1, 0.3, 1, 3]) * self.rng.random())
-            elif number != signal.SIGSTOP and self.daemon.takes(number):
+            if number != signal.SIGSTOP:
                 self.daemon.signal(number)
+            elif self.stops:
+                await self.stop_for(self.rng.choice([0.1, 0.3, 1, 3]) * self.rng.random())
 
     async def stop_for(self, seconds):
         self.ledger.stopped += seconds

@@ -321,13 +321,13 @@ class Target:
             self.accepting = asyncio.create_task(self.accept())
 
     async def down(self):
-        """Refuses from now on; the port stays ours."""
+        """Refuses from now on; the port stays ours. Whoever waits here may be cancelled, so all is done before."""
         if self.accepting is not None:
-            self.accepting.cancel()
-            await asyncio.gather(self.accepting, return_exceptions=True)
-            self.accepting = None
-            self.listener.close()
+            accepting, self.accepting = self.accepting, None
+            accepting.cancel()
+            close_now(self.listener)
             self.listener = self.bind()
+            await asyncio.gather(accepting, return_exceptions=True)
 
     async def restart(self, seconds):
         """As a program that is started anew: all connections end, and for a while nobody listens."""
