@@ -14,7 +14,9 @@
  * does not sleep.
  *
  * The end. End-of-stream is mux_ended. A hang-up or error that was announced is looked at after
- * what can be read has been read, or at once if nothing is to be read: SO_ERROR tells a reset from
+ * what can be read has been read. A client that is not to be read fails at once, since it can take nothing
+ * any more; a link only when the core wants to read it again, since what stands in its socket may be the rest
+ * of a response whose client pauses, and which has --write-timeout for that. SO_ERROR tells a reset from
  * the hang-up that follows when both sides have finished in order, which is no failure. After
  * mux_failed the connection is left alone until the core wants it closed.
  *
@@ -206,12 +208,16 @@ static void look_at_hang_up(struct connection *connection)
     if (!has(connection, CONNECTION_HUNG_UP)) {
         return;
     }
-    if (has(connection, CONNECTION_READABLE) && (wants(connection) & MUX_READ) != 0) {
-        assert(list_is_linked(&connection->unfinished));
+    bool reads = (wants(connection) & MUX_READ) != 0;
+    if (has(connection, CONNECTION_READABLE) && (reads || connection->source.kind == SOURCE_LINK)) {
+        assert(!reads || list_is_linked(&connection->unfinished));
         return; /* what came before it is read first */
     }
     clear(connection, CONNECTION_HUNG_UP);
     int error = socket_error(connection->fd);
+    if (error == 0 && has(connection, CONNECTION_BROKEN)) {
+        error = EPIPE; /* the send was told, and only once */
+    }
     if (error != 0) {
         connection_fail(connection, failure_of_transfer(error), error);
     }
@@ -222,8 +228,13 @@ static void look_at_hang_up(struct connection *connection)
 static void send_failed(struct connection *connection, int error)
 {
     if (connection->source.kind == SOURCE_LINK && !has(connection, CONNECTION_ENDED)) {
-        set(connection, CONNECTION_BROKEN | CONNECTION_READABLE | CONNECTION_READ_ON);
+        set(connection,
+            CONNECTION_BROKEN | CONNECTION_READABLE | CONNECTION_READ_ON | CONNECTION_HUNG_UP);
+        clear(connection, CONNECTION_WRITABLE);
         receive(connection);
+        if (has(connection, CONNECTION_READABLE)) {
+            return; /* there is more to read first: look_at_hang_up */
+        }
     }
     if (!has(connection, CONNECTION_FAILED)) {
         connection_fail(connection, failure_of_transfer(error), error);

@@ -1187,6 +1187,31 @@ static void test_a_response_in_front_of_a_reset_is_read_though_a_send_fails_firs
     bench_close(&bench);
 }
 
+/* What a client was given, it takes at its leisure: meanwhile its link is not read. */
+static void test_what_a_link_said_before_a_reset_stays_until_it_is_read(void **state)
+{
+    (void)state;
+    for (unsigned sends = 0; sends < 2; sends++) {
+        struct bench bench;
+        bench_default(&bench);
+        int target_side;
+        struct port *link = run_link(&bench, &target_side);
+        want(bench.mux, link, 0);
+        barrier(&bench);
+        say(target_side, "response");
+        reset(target_side);
+        link->to_send = sends * 10;
+        want(bench.mux, link, sends == 0 ? 0 : MUX_WRITE); /* the send is told of the reset */
+        barrier(&bench);
+        assert_false(link->failed);
+        want(bench.mux, link, MUX_READ);
+        run_port(&bench, link, has_failed);
+        assert_int_equal(link->received, 8);
+        assert_int_equal(link->failure, IO_RESET);
+        bench_close(&bench);
+    }
+}
+
 static bool has_connected_or_failed(struct mux *mux)
 {
     (void)mux;
@@ -1698,6 +1723,7 @@ int main(void)
         cmocka_unit_test(test_connecting_can_be_given_up),
         cmocka_unit_test(test_a_probe_reads_what_is_there),
         cmocka_unit_test(test_a_response_in_front_of_a_reset_is_read_though_a_send_fails_first),
+        cmocka_unit_test(test_what_a_link_said_before_a_reset_stays_until_it_is_read),
         cmocka_unit_test(test_a_name_is_resolved),
         cmocka_unit_test(test_one_lookup_answers_all_who_wait),
         cmocka_unit_test(test_a_name_that_does_not_exist_is_unresolved),
