@@ -79,6 +79,7 @@ def measure_memory(session: Session) -> None:
                                         stderr=subprocess.STDOUT)
             if not wait_for_line(holder, "ready", 120):
                 raise Trouble(f"{idle} idle clients cannot connect")
+            session.settle(1)  # memory that is not needed any more goes back within 0.2 s
             used = private_bytes(mux.pid) - before
             output, _ = holder.communicate(b"\n", timeout=60)
             if session.crew.reap(holder) != 0:

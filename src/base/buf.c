@@ -98,11 +98,11 @@ static void block_give(struct buf_pool *pool, struct buf_block *block)
     }
 }
 
-void buf_pool_init(struct buf_pool *pool)
+void buf_pool_init(struct buf_pool *pool, struct slabs *slabs)
 {
     *pool = (struct buf_pool){.kept_bytes = 0};
     for (unsigned class = 0; class < BUF_POOLED_CLASSES; class ++) {
-        pool_init_raw(&pool->small[class], class_size(class));
+        pool_init_raw(&pool->small[class], class_size(class), slabs);
     }
 }
 

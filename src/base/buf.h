@@ -51,7 +51,8 @@ struct buf {
         *block; /* owns (it is the pool's again when the buffer is empty); NULL: empty */
 };
 
-void buf_pool_init(struct buf_pool *pool);
+/* `slabs`: as for pool_init. */
+void buf_pool_init(struct buf_pool *pool, struct slabs *slabs);
 
 /* Frees the kept blocks; all buffers must be empty. */
 void buf_pool_deinit(struct buf_pool *pool);

@@ -95,6 +95,13 @@ static inline struct list *list_front(const struct list *head)
     return head->next;
 }
 
+/* The last node of a list that is not empty. */
+static inline struct list *list_back(const struct list *head)
+{
+    assert(!list_is_empty(head));
+    return head->prev;
+}
+
 /* The last node, or NULL when the list is empty. */
 static inline struct list *list_last(const struct list *head)
 {

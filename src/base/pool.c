@@ -28,23 +28,33 @@ static const size_t head_size = (sizeof(struct slab) + 15) / 16 * 16;
 
 static struct slab *slab_of(void *object)
 {
-    return (struct slab *)(void *)((char *)object - ((uintptr_t)object & (POOL_SLAB_BYTES - 1)));
+    return (struct slab *)(void *)((char *)object - ((uintptr_t)object & (SLAB_BYTES - 1)));
 }
 
-void pool_init(struct pool *pool, size_t object_size)
+void pool_init(struct pool *pool, size_t object_size, struct slabs *slabs)
 {
-    *pool = (struct pool){.object_size = (object_size + 15) / 16 * 16};
+    *pool = (struct pool){.object_size = (object_size + 15) / 16 * 16, .slabs = slabs};
     assert(pool->object_size >= sizeof(void *));
-    assert(pool->object_size <= (POOL_SLAB_BYTES - head_size) / 4);
-    pool->slab_objects = (uint32_t)((POOL_SLAB_BYTES - head_size) / pool->object_size);
+    assert(pool->object_size <= (SLAB_BYTES - head_size) / 4);
+    pool->slab_objects = (uint32_t)((SLAB_BYTES - head_size) / pool->object_size);
     list_init(&pool->free_slabs);
     list_init(&pool->full_slabs);
 }
 
-void pool_init_raw(struct pool *pool, size_t block_size)
+void pool_init_raw(struct pool *pool, size_t block_size, struct slabs *slabs)
 {
-    pool_init(pool, block_size);
+    pool_init(pool, block_size, slabs);
     pool->raw = true;
+}
+
+static void slab_destroy(const struct pool *pool, struct slab *slab)
+{
+    list_remove(&slab->node);
+    if (pool->slabs == NULL) {
+        free(slab);
+    } else {
+        slabs_give(pool->slabs, slab);
+    }
 }
 
 void pool_deinit(struct pool *pool)
@@ -52,16 +62,15 @@ void pool_deinit(struct pool *pool)
     assert(pool->count == 0);
     assert(list_is_empty(&pool->full_slabs));
     while (!list_is_empty(&pool->free_slabs)) {
-        struct slab *slab = LIST_ENTRY(list_front(&pool->free_slabs), struct slab, node);
-        list_remove(&slab->node);
-        free(slab);
+        slab_destroy(pool, LIST_ENTRY(list_front(&pool->free_slabs), struct slab, node));
     }
     pool->empty_slabs = 0;
 }
 
 static struct slab *slab_create(struct pool *pool)
 {
-    struct slab *slab = aligned_alloc(POOL_SLAB_BYTES, POOL_SLAB_BYTES);
+    struct slab *slab =
+        pool->slabs == NULL ? aligned_alloc(SLAB_BYTES, SLAB_BYTES) : slabs_take(pool->slabs);
     if (slab == NULL) {
         return NULL;
     }
@@ -122,8 +131,7 @@ void pool_give(struct pool *pool, void *object)
         return;
     }
     if (pool->empty_slabs > 0) {
-        list_remove(&slab->node);
-        free(slab);
+        slab_destroy(pool, slab);
         return;
     }
     pool->empty_slabs++;

@@ -152,6 +152,7 @@ static void check_waiting(const struct mux *mux)
         check_deadline(mux, &mux->timer, dial_deadline(mux));
     }
     check_deadline(mux, &mux->timer, mux->grace_at_ns);
+    check_deadline(mux, &mux->timer, mux->slabs.trim_ns);
 }
 
 void mux_check(const struct mux *mux)

@@ -27,5 +27,7 @@ enum {
 #define RESOLVE_NS                                                                                 \
     (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
 #define SILENCE_PROBE_NS (1 * NS_PER_MS)
+/* Emptied slabs, in case they are needed again; twice as long at most. */
+#define SLABS_STAY_NS (100 * NS_PER_MS)
 
 #endif

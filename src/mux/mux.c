@@ -128,9 +128,11 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
     mux->timer.item.tag = TIMER_ROUTE;
     mux->grace_at_ns = TIME_NEVER;
     mux->schedule_wanted = true;
-    pool_init(&mux->exchange_pool, sizeof(struct exchange));
-    buf_pool_init(&mux->client_bufs);
-    buf_pool_init(&mux->link_bufs);
+    slabs_init(&mux->slabs);
+    mux->slabs.trim_ns = TIME_NEVER;
+    pool_init(&mux->exchange_pool, sizeof(struct exchange), &mux->slabs);
+    buf_pool_init(&mux->client_bufs, &mux->slabs);
+    buf_pool_init(&mux->link_bufs, &mux->slabs);
     init_lists(mux);
     memory_init(mux);
     init_links(mux);
@@ -169,6 +171,7 @@ void mux_destroy(struct mux **mux_pointer)
     pool_deinit(&mux->exchange_pool);
     buf_pool_deinit(&mux->client_bufs);
     buf_pool_deinit(&mux->link_bufs);
+    slabs_deinit(&mux->slabs);
     table_deinit(mux);
     heap_deinit(&mux->heap);
     heap_deinit(&mux->returned);
@@ -432,6 +435,9 @@ mux_id mux_next_changed(struct mux *mux)
         list_remove(&client->changed);
         client->told = (uint8_t)client_wants(mux, client);
         return client_id(client);
+    }
+    if (mux->slabs.count > 0 && mux->slabs.trim_ns == TIME_NEVER) {
+        timer_plan_trim(mux);
     }
     mux->counters.links = mux->links_count;
     mux->counters.memory = memory_used(mux);

@@ -242,6 +242,7 @@ struct mux {
 
     struct heap heap;
     struct timer timer; /* TIMER_ROUTE */
+    struct slabs slabs; /* that no pool needs */
     struct pool exchange_pool;
     struct buf_pool client_bufs;
     struct buf_pool link_bufs;
@@ -296,6 +297,7 @@ void table_deinit(struct mux *mux);
 /* ---- timer.c ---- */
 void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns);
 void timer_run(struct mux *mux);
+void timer_plan_trim(struct mux *mux);
 
 /* ---- client.c ---- */
 struct client *client_open(struct mux *mux, const void *origin);

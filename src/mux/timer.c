@@ -30,7 +30,21 @@ static uint64_t route_deadline(const struct mux *mux)
     if (mux->grace_at_ns < at) {
         at = mux->grace_at_ns;
     }
-    return at;
+    return mux->slabs.trim_ns < at ? mux->slabs.trim_ns : at;
+}
+
+/* Slabs that pools have emptied get a time to be needed again. */
+void timer_plan_trim(struct mux *mux)
+{
+    mux->slabs.trim_ns = mux->now_ns + SLABS_STAY_NS;
+    timer_arm(mux, &mux->timer, mux->slabs.trim_ns);
+}
+
+/* If some are left, the end of the turn plans the next time. */
+static void trim(struct mux *mux)
+{
+    slabs_trim(&mux->slabs);
+    mux->slabs.trim_ns = TIME_NEVER;
 }
 
 /* Closes who has still not taken what was left for it. */
@@ -64,6 +78,9 @@ static void grace_expire(struct mux *mux)
 static void route_expired(struct mux *mux)
 {
     waiting_expire(mux);
+    if (mux->now_ns >= mux->slabs.trim_ns) {
+        trim(mux);
+    }
     if (mux->now_ns >= mux->grace_at_ns) {
         if (mux->grace_is_over) {
             drain_cut(mux);

@@ -204,6 +204,29 @@ static void test_terminate__what_is_left_after_grace_gets_the_error_reply(void *
     scene_end(&scene);
 }
 
+/* Its slabs may be needed again at once, and so stay for a moment. */
+static void test_burst_is_over__its_memory_goes_back(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 900, IN_USE_BYTES = 150 * 1024, LEFT_BYTES = 70 * 1024 };
+    struct scene *scene = warm_scene();
+    char text[REQUESTS * sizeof "N1.123.\n"] = "";
+    size_t size = 0;
+    for (int request = 1; request <= REQUESTS; request++) {
+        size += (size_t)snprintf(text + size, sizeof text - size, "N1.%d.\n", request);
+    }
+    size_t before = memory_core_bytes();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, text);
+    client_resets(scene, ann);
+    assert_int_equal(counters(scene)->clients, 0);
+    time_passes(scene, MS(99));
+    assert_true(memory_core_bytes() > before + IN_USE_BYTES);
+    time_passes(scene, MS(102));
+    assert_true(memory_core_bytes() < before + LEFT_BYTES);
+    scene_end(&scene);
+}
+
 /* What was not cut into requests when the signal came was taken for a request that closes. */
 static void test_terminate__a_client_over_its_backlog_is_closed_for_it(void **state)
 {
@@ -253,6 +276,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_buffer_memory_is_spent__the_longest_stalled_partial_message_goes),
         cmocka_unit_test(
             test_no_memory_for_an_early_response__the_client_goes_and_the_link_is_replaced),
+        cmocka_unit_test(test_burst_is_over__its_memory_goes_back),
         cmocka_unit_test(
             test_terminate__idle_clients_and_partial_requests_go_whole_requests_are_served),
         cmocka_unit_test(test_terminate__what_is_left_after_grace_gets_the_error_reply),

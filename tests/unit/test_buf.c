@@ -103,7 +103,7 @@ static void test_any_sequence_agrees_with_an_array(void **state)
     (void)state;
     static struct model models[BUFS_COUNT];
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct random random;
     random_init(&random, 8);
     for (int count = 0; count < 50000; count++) {
@@ -124,7 +124,7 @@ static void test_an_empty_buffer_owns_no_block(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     buf_check(&buf);
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
@@ -141,7 +141,7 @@ static void test_a_reservation_that_is_not_used_is_dropped(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     assert_non_null(buf_reserve(&pool, &buf, 1000));
     buf_consume(&pool, &buf, 0);
@@ -154,7 +154,7 @@ static void test_a_freed_block_is_used_again(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("a", 1)));
     const struct buf_block *block = buf.block;
@@ -171,7 +171,7 @@ static void test_the_pool_keeps_no_more_than_its_limit(void **state)
     (void)state;
     enum { COUNT = 40, SIZE = 65536 - sizeof(struct buf_block) };
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf bufs[COUNT] = {{0}};
     for (size_t index = 0; index < COUNT; index++) {
         assert_non_null(buf_reserve(&pool, &bufs[index], SIZE));
@@ -206,7 +206,7 @@ static void test_a_busy_pool_keeps_half_of_what_is_in_use(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf bufs[BUSY] = {{0}};
     for (size_t index = 0; index < BUSY; index++) {
         fill(&pool, &bufs[index], BUSY_BYTES);
@@ -228,7 +228,7 @@ static void test_kept_blocks_of_another_size_are_not_in_the_way(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf bufs[BUF_KEPT_MAX / 65536] = {{0}};
     for (size_t index = 0; index < ARRAY_COUNT(bufs); index++) {
         fill(&pool, &bufs[index], 65536);
@@ -252,7 +252,7 @@ static void test_kept_blocks_go_with_small_ones_too(void **state)
     enum { SMALL = 2000 };
     static struct buf small[SMALL];
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf bufs[BUSY] = {{0}};
     for (size_t index = 0; index < SMALL; index++) {
         fill(&pool, &small[index], 4096);
@@ -275,7 +275,7 @@ static void test_one_very_large_block_does_not_empty_the_pool(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf kept = {0}, large = {0};
     fill(&pool, &kept, 65536);
     buf_clear(&pool, &kept);
@@ -289,7 +289,7 @@ static void test_what_no_block_can_hold_is_refused(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
     size_t largest = (size_t)BUF_BLOCK_MIN << (BUF_CLASSES - 1);
@@ -307,7 +307,7 @@ static void test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one(void **
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     uint8_t bytes[BUF_BLOCK_MIN - sizeof(struct buf_block)] = {0};
     assert_true(buf_append(&pool, &buf, span_of(bytes, sizeof bytes)));
@@ -329,7 +329,7 @@ static void test_a_steady_queue_does_not_grow(void **state)
 {
     (void)state;
     struct buf_pool pool;
-    buf_pool_init(&pool);
+    buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     uint8_t message[100] = {0};
     assert_true(buf_append(&pool, &buf, span_of(message, sizeof message)));

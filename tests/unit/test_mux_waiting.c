@@ -14,7 +14,7 @@ enum { QUEUED = 1000, SLABS_MAX = 64 };
 
 static uintptr_t slab_of(const void *object)
 {
-    return (uintptr_t)object / POOL_SLAB_BYTES;
+    return (uintptr_t)object / SLAB_BYTES;
 }
 
 /* Slabs that hold requests from the middle of the queue, and none of its first and last two. */
@@ -40,8 +40,8 @@ static size_t middle_slabs(const struct mux *mux, uintptr_t slabs[static SLABS_M
 static void protect(const uintptr_t *slabs, size_t count, int protection)
 {
     for (size_t index = 0; index < count; index++) {
-        void *slab = (char *)0 + slabs[index] * POOL_SLAB_BYTES;
-        assert_int_equal(mprotect(slab, POOL_SLAB_BYTES, protection), 0);
+        void *slab = (char *)0 + slabs[index] * SLAB_BYTES;
+        assert_int_equal(mprotect(slab, SLAB_BYTES, protection), 0);
     }
 }
 

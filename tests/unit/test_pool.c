@@ -48,7 +48,7 @@ static void test_objects_are_zeroed_and_do_not_overlap(void **state)
 {
     (void)state;
     struct pool pool;
-    pool_init(&pool, OBJECT_SIZE);
+    pool_init(&pool, OBJECT_SIZE, NULL);
     uint8_t *objects[OBJECTS_MAX];
     for (size_t index = 0; index < OBJECTS_MAX; index++) {
         objects[index] = take_zeroed(&pool);
@@ -66,7 +66,7 @@ static void test_slabs_are_returned_and_one_empty_one_is_kept(void **state)
 {
     (void)state;
     struct pool pool;
-    pool_init(&pool, OBJECT_SIZE);
+    pool_init(&pool, OBJECT_SIZE, NULL);
     assert_int_equal(slabs_count(&pool), 0);
     uint8_t *objects[OBJECTS_MAX];
     for (size_t index = 0; index < OBJECTS_MAX; index++) {
@@ -86,7 +86,7 @@ static void test_a_free_place_is_used_before_a_slab_is_made(void **state)
 {
     (void)state;
     struct pool pool;
-    pool_init(&pool, OBJECT_SIZE);
+    pool_init(&pool, OBJECT_SIZE, NULL);
     uint8_t *objects[OBJECTS_MAX];
     size_t count = 3 * (size_t)pool.slab_objects;
     assert_true(count <= OBJECTS_MAX);
@@ -110,7 +110,7 @@ static void test_the_steady_state_takes_no_slab(void **state)
 {
     (void)state;
     struct pool pool;
-    pool_init(&pool, OBJECT_SIZE);
+    pool_init(&pool, OBJECT_SIZE, NULL);
     for (int run = 0; run < 100; run++) {
         uint8_t *object = take_zeroed(&pool);
         assert_int_equal(slabs_count(&pool), 1);
@@ -125,7 +125,7 @@ static void test_any_sequence_keeps_the_objects_apart(void **state)
 {
     (void)state;
     struct pool pool;
-    pool_init(&pool, OBJECT_SIZE);
+    pool_init(&pool, OBJECT_SIZE, NULL);
     struct random random;
     random_init(&random, 6);
     uint8_t *objects[OBJECTS_MAX] = {0};
@@ -159,6 +159,33 @@ static void test_any_sequence_keeps_the_objects_apart(void **state)
     pool_deinit(&pool);
 }
 
+static void test_pools_share_the_slabs_that_they_have_emptied(void **state)
+{
+    (void)state;
+    struct slabs slabs;
+    slabs_init(&slabs);
+    struct pool pool, other;
+    pool_init(&pool, OBJECT_SIZE, &slabs);
+    pool_init(&other, 2 * OBJECT_SIZE, &slabs);
+    uint8_t *objects[OBJECTS_MAX];
+    for (size_t index = 0; index < OBJECTS_MAX; index++) {
+        objects[index] = take_zeroed(&pool);
+        mark(objects[index], index);
+    }
+    size_t count = slabs_count(&pool);
+    for (size_t index = 0; index < OBJECTS_MAX; index++) {
+        pool_give(&pool, objects[index]);
+    }
+    assert_int_equal(slabs.count, count - 1); /* one stays with its pool */
+    uint8_t *object = take_zeroed(&other);
+    assert_int_equal(slabs.count, count - 2);
+    pool_give(&other, object);
+    pool_deinit(&pool);
+    pool_deinit(&other);
+    assert_int_equal(slabs.count, count);
+    slabs_deinit(&slabs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_slabs_are_returned_and_one_empty_one_is_kept),
         cmocka_unit_test(test_a_free_place_is_used_before_a_slab_is_made),
         cmocka_unit_test(test_the_steady_state_takes_no_slab),
+        cmocka_unit_test(test_pools_share_the_slabs_that_they_have_emptied),
         cmocka_unit_test(test_any_sequence_keeps_the_objects_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See slabs.h. What was taken and given back in between is at the front, so those at the back are the
+ * ones that were not needed: as many as the least count was.
+ */
+#include "base/slabs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void slabs_init(struct slabs *slabs)
+{
+    *slabs = (struct slabs){0};
+    list_init(&slabs->kept);
+}
+
+static void drop(struct slabs *slabs, struct list *slab)
+{
+    list_remove(slab);
+    slabs->count--;
+    free(slab);
+}
+
+void slabs_deinit(struct slabs *slabs)
+{
+    while (!list_is_empty(&slabs->kept)) {
+        drop(slabs, list_front(&slabs->kept));
+    }
+    assert(slabs->count == 0);
+    slabs->unneeded = 0;
+}
+
+void *slabs_take(struct slabs *slabs)
+{
+    if (slabs->count == 0) {
+        return aligned_alloc(SLAB_BYTES, SLAB_BYTES);
+    }
+    struct list *slab = list_front(&slabs->kept);
+    list_remove(slab);
+    slabs->count--;
+    if (slabs->count < slabs->unneeded) {
+        slabs->unneeded = slabs->count;
+    }
+    return slab;
+}
+
+void slabs_give(struct slabs *slabs, void *slab)
+{
+    memset(slab, 0, sizeof(struct list));
+    list_push_front(&slabs->kept, slab);
+    slabs->count++;
+}
+
+void slabs_trim(struct slabs *slabs)
+{
+    assert(slabs->unneeded <= slabs->count);
+    uint32_t count = slabs->unneeded < SLABS_TRIM_MAX ? slabs->unneeded : SLABS_TRIM_MAX;
+    while (count-- > 0) {
+        drop(slabs, list_back(&slabs->kept));
+    }
+    slabs->unneeded = slabs->count;
+}
