@@ -39,7 +39,8 @@ static void *large_take(struct buf_pool *pool, unsigned class)
 /* While much is in use much is kept, or a busy process would map and unmap memory with every message. */
 static size_t kept_max(const struct buf_pool *pool)
 {
-    return BUF_KEPT_MAX + pool->used_bytes / 2;
+    size_t more = pool->used_bytes / 2;
+    return BUF_KEPT_MAX + (more < pool->kept_more_max ? more : pool->kept_more_max);
 }
 
 static void large_give(struct buf_pool *pool, unsigned class, void *block)
@@ -100,7 +101,7 @@ static void block_give(struct buf_pool *pool, struct buf_block *block)
 
 void buf_pool_init(struct buf_pool *pool, struct slabs *slabs)
 {
-    *pool = (struct buf_pool){.kept_bytes = 0};
+    *pool = (struct buf_pool){.kept_more_max = SIZE_MAX};
     for (unsigned class = 0; class < BUF_POOLED_CLASSES; class ++) {
         pool_init_raw(&pool->small[class], class_size(class), slabs);
     }

@@ -37,7 +37,8 @@ struct buf_pool {
     struct pool small[BUF_POOLED_CLASSES];
     void *kept[BUF_CLASSES]; /* freed larger blocks, chained through their first word */
     size_t kept_bytes;
-    size_t used_bytes; /* of all blocks in use */
+    size_t kept_more_max; /* beyond BUF_KEPT_MAX; no bound unless the owner sets one */
+    size_t used_bytes;    /* of all blocks in use */
 };
 
 struct buf_block {

@@ -94,6 +94,9 @@ void memory_init(struct mux *mux)
     for (unsigned place = 0; place < HOLD_PLACES; place++) {
         list_init(&mux->holders[place]);
     }
+    /* What is kept for the next message is not held, but is there. */
+    mux->client_bufs.kept_more_max = mux->options.memory_bytes_max / 16;
+    mux->link_bufs.kept_more_max = mux->options.memory_bytes_max / 16;
 }
 
 /* ---- short ---- */

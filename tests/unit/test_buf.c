@@ -187,6 +187,28 @@ static void test_the_pool_keeps_no_more_than_its_limit(void **state)
     buf_pool_deinit(&pool);
 }
 
+static void test_a_busy_pool_keeps_no_more_than_its_owner_allows(void **state)
+{
+    (void)state;
+    enum { COUNT = 80, SIZE = 65536 - sizeof(struct buf_block), MORE = 256 * 1024 };
+    struct buf_pool pool;
+    buf_pool_init(&pool, NULL);
+    pool.kept_more_max = MORE;
+    struct buf bufs[COUNT] = {{0}};
+    for (size_t index = 0; index < COUNT; index++) {
+        assert_non_null(buf_reserve(&pool, &bufs[index], SIZE));
+        buf_commit(&bufs[index], SIZE);
+    }
+    for (size_t index = 0; index < COUNT; index++) {
+        buf_clear(&pool, &bufs[index]);
+        assert_true(pool.kept_bytes <= BUF_KEPT_MAX + MORE);
+        if (index == COUNT / 2) {
+            assert_int_equal(pool.kept_bytes, BUF_KEPT_MAX + MORE);
+        }
+    }
+    buf_pool_deinit(&pool);
+}
+
 /* Blocks in use, all of one size. */
 enum { BUSY = 80, BUSY_BYTES = 131072 };
 
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_a_reservation_that_is_not_used_is_dropped),
         cmocka_unit_test(test_a_freed_block_is_used_again),
         cmocka_unit_test(test_the_pool_keeps_no_more_than_its_limit),
+        cmocka_unit_test(test_a_busy_pool_keeps_no_more_than_its_owner_allows),
         cmocka_unit_test(test_a_busy_pool_keeps_half_of_what_is_in_use),
         cmocka_unit_test(test_kept_blocks_of_another_size_are_not_in_the_way),
         cmocka_unit_test(test_kept_blocks_go_with_small_ones_too),
