@@ -134,7 +134,7 @@ class Visit:
             self.ledger.answered += 1
         elif message.kind == "torn" and self.may_be_cut(record):
             self.ledger.closed += 1
-        elif message.kind == "stray" and self.ledger.strays and not self.ledger.wire.by_id:
+        elif message.kind == "stray" and self.ledger.strays:
             self.ledger.strays_taken += 1
             self.tell("a stray for %d" % record.ask.number)
         else:

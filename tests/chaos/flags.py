@@ -58,7 +58,8 @@ GIVEN = {"in-flight": 0.5, "connections": 0.4, "timeout": 0.8, "wait-timeout": 0
          "buffer-requests": 0.5, "verbose": 0.2, "keepalive": 0.1, "max-message": 0.2, "max-clients": 0.2}  # fmt: skip
 USUALLY = 0.3
 # Flags of one protocol, so that they are not given where they mean nothing.
-ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "coalesce": "modbus", "modbus-ignore-id": "modbus"}
+ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "coalesce": "modbus", "modbus-ignore-id": "modbus",
+        "iso-ignore-mti": "iso8583 mpu"}  # fmt: skip
 
 LINE = re.compile(r"^ +(?:-\w, )?--([\w-]+)(?: (\S+))?  +\S")
 UNITS = {"ms": 0.001, "us": 1e-6, "s": 1, "m": 60, "h": 3600}
@@ -124,7 +125,8 @@ def draw(rng, protocol, listed):
     """{name: value}; None for a flag that has none."""
     drawn = {}
     for name, kind in listed.items():
-        if name in LEFT_OUT or ONLY.get(name, protocol) != protocol or name.startswith("http-") and protocol != "http":
+        only = ONLY.get(name, "http" if name.startswith("http-") else protocol)
+        if name in LEFT_OUT or protocol not in only.split():
             continue
         if rng.random() < GIVEN.get(name, USUALLY):
             value = value_of(rng, name, kind) if kind else None

@@ -116,6 +116,7 @@ class HttpAnswerCutter(HttpCutter):
 class Http:
     name = "http"
     by_id = False
+    is_typed = False
     has_errors = True
     largest = 1 << 20
 

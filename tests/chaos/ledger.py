@@ -27,11 +27,12 @@ class Record:
 
 
 class Ledger:
-    def __init__(self, wire, in_flight, ignores_id):
+    def __init__(self, wire, in_flight, ignores_id, ignores_type):
         self.wire = wire
         self.in_flight = in_flight
         self.ignores_id = ignores_id
         self.by_id = wire.by_id and not ignores_id
+        self.tells_strays = wire.is_typed and not ignores_type  # nobody gets one, and the connection goes on
         self.began = time.monotonic()
         self.records = [None]  # numbers begin at 1
         self.violations = []

@@ -30,6 +30,7 @@ RETIRE = 1.2  # what the multiplexer waits for a target to notice its end
 DRIBBLE = 2  # what an answer of the model takes at most, beside a drawn delay
 LINGER = 2.5
 DESCRIPTORS_SLACK = 1
+SANITIZERS_MEMORY = 48 << 20
 SANITIZED = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=16",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -78,6 +79,11 @@ class Daemon:
 
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
+    def memory(self, which):
+        """Bytes, of "VmRSS" now or "VmHWM" at most."""
+        status = Path("/proc/%d/status" % self.process.pid).read_text()
+        return int(re.search(which + r":\s+(\d+) kB", status)[1]) << 10
 
     def signal(self, number):
         if self.is_alive:
@@ -148,7 +154,8 @@ class Round:
     def make_models(self):
         settings = self.settings = flags.Settings(self.drawn, self.defaults)
         self.size_max = max(1, settings.size("max-message") - 100)
-        self.ledger = Ledger(self.wire, int(settings.text("in-flight")), settings.has("modbus-ignore-id"))
+        ignored = settings.has("modbus-ignore-id"), settings.has("iso-ignore-mti")
+        self.ledger = Ledger(self.wire, int(settings.text("in-flight")), *ignored)
         self.limit = int(settings.text("connections"))
         self.target = Target(self.wire, self.ledger, self.rng, self.target_name, self.limit, self.target_buffers)
         name = self.target.name
@@ -172,6 +179,7 @@ class Round:
                 await self.target.stop()
                 self.drop_refused(str(refused))
         self.descriptors = self.daemon.descriptors()
+        self.memory = self.daemon.memory("VmRSS")
 
     def drop_refused(self, text):
         """The first flag of ours that the complaint names is not given."""
@@ -336,6 +344,12 @@ class Round:
                 return
             await asyncio.sleep(0.05)
 
+    def check_memory(self):
+        """A sanitizer keeps what is freed for a while, and surrounds everything."""
+        grown = self.daemon.memory("VmHWM") - self.memory
+        if grown > 2 * self.settings.size("buffer-memory") + SANITIZERS_MEMORY:
+            self.ledger.violate("it had grown by %d MiB" % (grown >> 20))
+
     async def end(self):
         first = len(self.ledger.records)
         visits = [self.visit("pipelining") for _ in range(self.rng.choice([0, 1, 5, 10]))]
@@ -395,6 +409,7 @@ class Round:
             if self.daemon.is_alive:
                 await self.recover()
                 await self.check_descriptors()
+                self.check_memory()
             await self.end()
         finally:
             watch.cancel()

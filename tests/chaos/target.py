@@ -185,23 +185,23 @@ class Connection:
         if plan == "garbage" and (garbage := target.wire.garbage_answer(self.rng)) is not None:
             await self.send(garbage)
             raise Lost
-        if plan == "stray instead" and not target.wire.by_id:
+        if plan == "stray instead" and not target.ledger.tells_strays:
             target.ledger.strays += 1
             await self.send(target.wire.write_stray(self.rng))
             raise Lost
-        if target.wire.by_id and plan in ("stray instead", "twice"):
+        if plan == "stray instead":
             await self.send(target.wire.write_stray(self.rng))
         if plan == "dribble":
             await self.dribble(data[:-1])
             data = data[-1:]
-        elif plan == "stray behind" and not target.wire.by_id:
-            target.ledger.strays += 1
+        elif plan == "stray behind":
+            target.ledger.strays += not target.ledger.tells_strays
             data += target.wire.write_stray(self.rng)
         del self.owed[index]
         await self.send(data)
         if not (target.wire.by_id and message.how[0] == 200):
             target.ledger.records[message.number].sent_answer = target.ledger.now()
-        if plan == "stray behind" and not target.wire.by_id:
+        if plan == "stray behind" and not target.ledger.tells_strays:
             raise Lost
         if plan == "twice" and target.ledger.by_id:
             await self.send(data)
@@ -353,12 +353,12 @@ class Target:
             connection.task = self.keep(connection.serve())
 
     async def greet(self, connection):
-        self.ledger.strays += 1
+        self.ledger.strays += not self.ledger.tells_strays
         try:
             await connection.send(self.wire.write_stray(self.rng))
         except OSError:
             pass
-        connection.is_lost = not self.wire.by_id
+        connection.is_lost = not self.ledger.tells_strays
 
     def keep(self, coroutine):
         task = asyncio.create_task(coroutine)

@@ -71,8 +71,15 @@ class Cutter:
             yield message
 
 
+# Of iso8583 and mpu: request, answer, and what a host says of its own accord; then a bitmap without fields.
+TYPES = {b"Q": b"0200", b"A": b"0210", b"S": b"0800"}
+NO_FIELDS = bytes(8)
+TYPE_SIZE = 12
+
+
 def decode(payload):
-    """A message of echo, iso8583 or mpu: `K number sending want filler`."""
+    """A message of echo, iso8583 or mpu: `K number sending want filler`, behind a type where there are types."""
+    payload = payload[TYPE_SIZE:] if payload[4:TYPE_SIZE] == NO_FIELDS else payload
     try:
         kind, number, sending, want, rest = bytes(payload).split(b" ", 4)
         number = int(number)
@@ -112,11 +119,15 @@ class Bounded:
     by_id = False
     has_errors = False
 
-    def __init__(self, name, encode, cut, largest):
+    def __init__(self, name, frame, cut, largest, is_typed=True):
         self.name = name
-        self.encode = encode
+        self.frame = frame
+        self.is_typed = is_typed
         self.cut = cut
         self.largest = largest  # payload
+
+    def encode(self, payload):
+        return self.frame((TYPES[payload[:1]] + NO_FIELDS if self.is_typed else b"") + payload)
 
     def ask(self, rng, number, size, want):
         return Ask(number, min(size, self.largest - 60), min(want, self.largest - 60))
@@ -162,7 +173,7 @@ def cut_prefixed(prefix, length_of):
     return cut
 
 
-ECHO = Bounded("echo", lambda payload: payload + b"\n", cut_line, 1 << 20)
+ECHO = Bounded("echo", lambda payload: payload + b"\n", cut_line, 1 << 20, is_typed=False)
 ISO8583 = Bounded(
     "iso8583",
     lambda payload: len(payload).to_bytes(2, "big") + payload,
@@ -244,6 +255,7 @@ class ModbusAnswerCutter(ModbusCutter):
 
 class Modbus:
     name = "modbus"
+    is_typed = True
     by_id = True
     has_errors = True
     largest = 230
