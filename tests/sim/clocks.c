@@ -12,9 +12,10 @@ static uint64_t later(uint64_t one, uint64_t other)
     return one > other ? one : other;
 }
 
-static uint64_t slack_ns(const struct world *world)
+/* The time since `from` in which the engine was stopped is nobody's. */
+static uint64_t slack_ns(const struct world *world, uint64_t from)
 {
-    return NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
+    return NS_PER_MS + world->swarm.engine.tick_max_ns * 1000 + world_stopped_since(world, from);
 }
 
 /* On this link. */
@@ -43,7 +44,8 @@ static void check_head(const struct world *world, const struct connection *link,
     const struct link_watch *watch = &link->watch;
     uint64_t from = later(later(sending->last_byte_at, watch->head_since), link->unread_at);
     if (sending->whole && !sending->answering &&
-        world->now_ns > time_after(from, world->options.response_timeout_ns + slack_ns(world))) {
+        world->now_ns >
+            time_after(from, world->options.response_timeout_ns + slack_ns(world, from))) {
         fail(link, entry, "a final head has --timeout in all", world->now_ns - from);
     }
 }
@@ -56,13 +58,13 @@ static void check_orphan(const struct world *world, const struct connection *lin
     if (!sending->orphaned) {
         return;
     }
-    if (world->now_ns > time_after(from, timeout_ns + slack_ns(world))) {
+    if (world->now_ns > time_after(from, timeout_ns + slack_ns(world, from))) {
         fail(link, entry, "an orphan has --timeout in all", world->now_ns - from);
     }
     bool begun = sending->answering &&
                  dialect_streams(&world->dialect); /* with a body, which shows no end */
     if (begun && turns_wait_for_any_link(world) &&
-        world->now_ns > time_after(from, SIM_ORPHAN_NS + slack_ns(world))) {
+        world->now_ns > time_after(from, SIM_ORPHAN_NS + slack_ns(world, from))) {
         fail(link, entry, "an orphan without end gives way", world->now_ns - from);
     }
 }

@@ -256,12 +256,30 @@ uint64_t fake_engine_due(const struct world *world)
     if (world->mux == NULL) {
         return TIME_NEVER;
     }
+    if (world_is_stopped(world)) {
+        return world->stops[world->stops_count - 1].until;
+    }
     uint64_t at = world->turn_is_owed ? world->now_ns : mux_deadline(world->mux);
     for (uint32_t i = 0; i < world->live_count; i++) {
         uint64_t due = connection_due(world->live[i], world->now_ns);
         at = due < at ? due : at;
     }
     return at;
+}
+
+/* The process is stopped, or its machine paused; clients and target go on. */
+static void stop_perhaps(struct world *world)
+{
+    const struct engine_habits *habits = &world->swarm.engine;
+    if (habits->stop_max_ns == 0 || world->healed || world->stops_count == WORLD_STOPS_MAX ||
+        !choose_percent(world->choice, 2)) {
+        return;
+    }
+    uint64_t until = world->now_ns + choose_between(world->choice, 1, habits->stop_max_ns);
+    WORLD_TRACE(world, "the multiplexer is stopped for %llu us",
+                (unsigned long long)((until - world->now_ns) / NS_PER_US));
+    world->stops[world->stops_count++] = (struct world_stop){world->now_ns, until};
+    world->turn_is_owed = true;
 }
 
 void fake_engine_turn(struct world *world)
@@ -288,12 +306,13 @@ void fake_engine_turn(struct world *world)
             true; /* the clock moved during the turn, or the core is not up to date */
     }
     world_sweep(world);
+    stop_perhaps(world);
 }
 
 void fake_engine_drain(struct world *world)
 {
     WORLD_TRACE(world, "the multiplexer is told to stop");
-    fake_io_tell_time(world);
+    fake_io_tell_clock(world);
     world->draining = true;
     world->drained_at = world->now_ns;
     memory_core_begins();

@@ -180,7 +180,8 @@ void check_recovery_is_prompt(struct world *world)
     }
     uint64_t at = due_at(world, false);
     at = at > dialling->stranded_since ? at : dialling->stranded_since;
-    if (world->modelled && memory_failed() == 0 && world->now_ns > at + NS_PER_MS) {
+    if (world->modelled && memory_failed() == 0 &&
+        world->now_ns > at + NS_PER_MS + world_stopped_since(world, at)) {
         sim_fail("recovery is prompt",
                  "a request waits, %llu attempts have failed, and none was begun for %llu us",
                  (unsigned long long)dialling->behind[false].count,
@@ -217,7 +218,7 @@ void check_extra_links_are_opened(struct world *world)
     }
     uint64_t at = due_at(world, true);
     at = at > dialling->crowded_since ? at : dialling->crowded_since;
-    if (world->now_ns > at + NS_PER_MS) {
+    if (world->now_ns > at + NS_PER_MS + world_stopped_since(world, at)) {
         sim_fail("an extra link is opened where those there are full",
                  "somebody waits, %llu attempts have failed, and none was begun for %llu us",
                  (unsigned long long)dialling->behind[true].count,
@@ -256,6 +257,8 @@ void check_link_lifetime(const struct world *world)
     for (uint32_t i = 0; world->modelled && i < world->live_count; i++) {
         const struct connection *link = world->live[i];
         if (is_usable(link) && links_is_old(world, link) && age_ns(world, link) > over_ns &&
+            world_stopped_since(world, world->now_ns > NS_PER_MS ? world->now_ns - NS_PER_MS : 0) ==
+                0 &&
             !pipeline_carries_anything(world, link) &&
             world->now_ns - link->watch.last_byte_at > NS_PER_MS) {
             sim_fail("a link ends when its --link-lifetime is over",

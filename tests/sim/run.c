@@ -134,7 +134,12 @@ static void run_newcomer(struct world *world)
 
 static void run_until_finished(struct world *world)
 {
-    uint64_t until = time_after(world->drained_at, world->options.grace_ns + STOP_NS);
+    uint64_t from = world->drained_at;
+    if (world_is_stopped(world)) { /* it goes on only then */
+        from = world->stops[world->stops_count - 1].until;
+    }
+    from = time_after(from, world_stopped_since(world, world->drained_at));
+    uint64_t until = time_after(from, world->options.grace_ns + STOP_NS);
     while (!mux_is_finished(world->mux)) {
         step_or_fail(world, until, "the multiplexer was told to stop and has not");
     }

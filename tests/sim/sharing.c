@@ -330,7 +330,9 @@ void check_joiners_end_in_time(const struct world *world)
          world->sharing.joined_now > 0 && i <= witness->exchanges_count; i++) {
         const struct seen_exchange *exchange = &witness->exchanges[i];
         if (exchange->phase == PHASE_JOINED &&
-            world->now_ns > time_after(exchange->since, longest + slack)) {
+            world->now_ns >
+                time_after(exchange->since,
+                           longest + slack + world_stopped_since(world, exchange->since))) {
             sim_fail("who has joined ends by its own deadline",
                      "request %u.%u is %llu ms old, and allowed %llu", exchange->entry->client,
                      exchange->entry->sequence,

@@ -294,6 +294,10 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
     }
     draw_times(options, choice, calm);
     swarm->midway_ns = PICK(choice, times_ns) / 2;
+    if (!calm && options->seed % 5 == 0) {
+        static const uint64_t stops_ns[] = {200 * NS_PER_MS, 5 * NS_PER_S, 5 * 3600 * NS_PER_S};
+        swarm->engine.stop_max_ns = stops_ns[options->seed / 5 % ARRAY_COUNT(stops_ns)];
+    }
     if (!calm) {
         draw_disasters(swarm, choice);
     }

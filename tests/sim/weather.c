@@ -75,8 +75,11 @@ static void change(struct world *world)
 void weather_act(struct world *world)
 {
     if (world->signal_at <= world->now_ns) {
-        world->signal_at = TIME_NEVER;
-        fake_engine_drain(world);
+        bool stopped = world_is_stopped(world); /* then it is seen when the stop is over */
+        world->signal_at = stopped ? world->stops[world->stops_count - 1].until : TIME_NEVER;
+        if (!stopped) {
+            fake_engine_drain(world);
+        }
     } else {
         change(world);
     }

@@ -481,9 +481,12 @@ void check_every_request_ends_in_time(const struct world *world)
     }
     uint64_t slack = NS_PER_MS + world->swarm.engine.tick_max_ns * 1000;
     const struct seen_exchange *oldest = &witness->exchanges[witness->oldest_open];
-    if (oldest->phase != PHASE_UNKNOWN && oldest->phase != PHASE_ENDED &&
-        world->now_ns >
-            time_after(moved_at(world, oldest, witness->oldest_open), time_after(longest, slack))) {
+    if (oldest->phase == PHASE_UNKNOWN || oldest->phase == PHASE_ENDED) {
+        return;
+    }
+    uint64_t moved_ns = moved_at(world, oldest, witness->oldest_open);
+    slack += world_stopped_since(world, moved_ns);
+    if (world->now_ns > time_after(moved_ns, time_after(longest, slack))) {
         sim_fail("every request ends",
                  "exchange %llu of client #%llu is %llu ms old, its deadlines allow %llu",
                  (unsigned long long)witness->oldest_open, (unsigned long long)oldest->client,

@@ -130,6 +130,25 @@ void world_note_read(struct world *world, const struct connection *connection)
     sim_client_was_read(world, connection->client, connection->up.read);
 }
 
+/* ---- stops ---- */
+
+uint64_t world_stopped_since(const struct world *world, uint64_t from)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < world->stops_count; i++) {
+        uint64_t begin = world->stops[i].from > from ? world->stops[i].from : from;
+        uint64_t end =
+            world->stops[i].until < world->now_ns ? world->stops[i].until : world->now_ns;
+        sum += end > begin ? end - begin : 0;
+    }
+    return sum;
+}
+
+bool world_is_stopped(const struct world *world)
+{
+    return world->stops_count > 0 && world->now_ns < world->stops[world->stops_count - 1].until;
+}
+
 /* ---- steps ---- */
 
 enum actor_kind { ACTOR_ENGINE, ACTOR_CLIENT, ACTOR_TARGET, ACTOR_WEATHER, ACTOR_TROUBLE };
@@ -213,9 +232,11 @@ bool world_step(struct world *world, uint64_t until_ns)
         if (lineup.next_at > until_ns || lineup.next_at == TIME_NEVER) {
             return false;
         }
-        check_recovery_is_prompt(world);
-        check_extra_links_are_opened(world);
-        check_link_lifetime(world);
+        if (!world_is_stopped(world)) {
+            check_recovery_is_prompt(world);
+            check_extra_links_are_opened(world);
+            check_link_lifetime(world);
+        }
         world->now_ns = lineup.next_at;
         world->steps_at_once = 0;
         check_every_request_ends_in_time(world);

@@ -34,7 +34,12 @@ struct client;
 
 enum {
     WORLD_CLIENTS_MAX = 16,
+    WORLD_STOPS_MAX = 12,
     WORLD_EVENTS_AT_ONCE_MAX = 100000, /* steps without the clock moving: the world spins */
+};
+
+struct world_stop {
+    uint64_t from, until;
 };
 
 struct world {
@@ -77,7 +82,9 @@ struct world {
     uint32_t clients_count;
     uint64_t readings; /* counts what the engine reads: odd while the core takes it in */
     bool modelled;     /* clients and target are models, and the ledger is kept */
-    bool healed;       /* faults have stopped */
+    struct world_stop stops[WORLD_STOPS_MAX]; /* of the engine, which does not run meanwhile */
+    uint32_t stops_count;
+    bool healed; /* faults have stopped */
     bool
         turn_is_owed; /* the engine has not yet looked at the core after something was done to it */
 };
@@ -101,6 +108,12 @@ struct ledger_entry *world_entry(const struct world *world, uint32_t client, uin
 
 /* One step. False: nobody will ever have anything to do again, or nothing before `until_ns`. */
 bool world_step(struct world *world, uint64_t until_ns) MUST_USE;
+
+/* How long of the time since `from` the engine was stopped. */
+uint64_t world_stopped_since(const struct world *world, uint64_t from);
+
+/* Whether it is stopped now. */
+bool world_is_stopped(const struct world *world);
 
 /* The engine has connected a link: the target takes its end. */
 void world_link_arrives(struct world *world, struct connection *link);
