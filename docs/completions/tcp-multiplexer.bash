@@ -41,24 +41,24 @@ _tcp_multiplexer()
     local flags words=
     case $command in
     completion)
-        flags='--help --verbose --debug --log-format --log-file'
+        flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         words='bash zsh fish'
         ;;
     help)
-        flags='--help --verbose --debug --log-format --log-file'
+        flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         words='completion help list server version'
         ;;
     list)
-        flags='--help --verbose --debug --log-format --log-file'
+        flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-body-guard --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --log-file'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-body-guard --modbus-ignore-id --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --delay --gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     version)
-        flags='--help --verbose --debug --log-format --log-file'
+        flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     '')
-        flags='--help --version --verbose --debug --log-format --log-file'
+        flags='--help --version --verbose --debug --log-format --dont-log-null --log-file'
         words='completion help list server version'
         ;;
     esac

@@ -57,4 +57,5 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l spin -x -
 complete -c tcp-multiplexer -s v -l verbose -d 'log every request and response in one line'
 complete -c tcp-multiplexer -s d -l debug -d 'log the bytes of every message too; they may hold secrets'
 complete -c tcp-multiplexer -l log-format -x -a 'text json' -d 'how log lines are written, text or json'
+complete -c tcp-multiplexer -l dont-log-null -d 'do not log clients that connect and never send a byte, such as health checks; others are logged with their first byte'
 complete -c tcp-multiplexer -l log-file -x -a '' -d 'append log lines to this file instead of standard error; the signal USR1 opens it again after it was moved'

@@ -59,6 +59,7 @@ struct config {
     /* logs */
     bool verbose, debug;
     bool log_json;
+    bool dont_log_null;
     char log_file[CONFIG_TEXT_MAX]; /* empty: standard error */
 };
 

@@ -219,6 +219,10 @@ const struct option options[] = {
      .choices = {"text", "json"},
      .value_name = "format",
      .sentence = "how log lines are written, text or json"},
+    {FLAG("dont-log-null", dont_log_null), .group = GROUP_GLOBAL,
+     .sentence =
+         "do not log clients that connect and never send a byte, such as health checks; others "
+         "are logged with their first byte"},
     {TEXT("log-file", log_file, "path"), .group = GROUP_GLOBAL,
      .sentence =
          "append log lines to this file instead of standard error; the signal USR1 opens it "

@@ -14,130 +14,41 @@
 
 #include "base/duration.h"
 #include "base/units.h"
+#include "daemon/report.h"
 
-#define REPEAT_INTERVAL_NS (10 * NS_PER_S)
+enum { DUMP_BYTES_MAX = 4096 }; /* of one message; enough for all but bulk */
 
-enum {
-    DUMP_BYTES_MAX = 4096, /* of one message; enough for all but bulk */
-    NAMES_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 8,
-};
-
-/* ---- pieces of lines ---- */
-
-/* Whether a warning may be written now; otherwise it is counted. */
-static bool may_warn(struct log_limit *limit, uint64_t *held)
-{
-    return log_limit_pass(limit, engine_now(), REPEAT_INTERVAL_NS, held);
-}
-
-static void add_held(struct log_line *line, uint64_t held)
-{
-    if (held > 0) {
-        log_line_number(line, "held", held);
-    }
-}
-
-/* Cut to three digits: what a person reads of a measured time. */
-static uint64_t readable_ns(uint64_t ns)
-{
-    uint64_t unit = 1;
-    while (ns / unit >= 1000) {
-        unit *= 10;
-    }
-    return ns / unit * unit;
-}
+/* ---- links ---- */
 
 /* Until the next attempt; TIME_NEVER: none is planned before somebody asks. */
 static void add_pause(struct log_line *line, uint64_t ns)
 {
     if (ns != TIME_NEVER) {
-        log_line_duration(line, "retry_in", readable_ns(ns));
+        log_line_duration(line, "retry_in", report_readable_ns(ns));
     }
 }
-
-/* `LEFT <-> RIGHT`: a client before the listening address, our end of a link before the target. */
-static void format_names(bool is_link, const struct address *local, const struct address *remote,
-                         char *text, size_t capacity)
-{
-    char local_text[ADDRESS_TEXT_MAX], remote_text[ADDRESS_TEXT_MAX];
-    address_format(local, local_text, sizeof(local_text));
-    address_format(remote, remote_text, sizeof(remote_text));
-    snprintf(text, capacity, "%s <-> %s", is_link ? local_text : remote_text,
-             is_link ? remote_text : local_text);
-}
-
-/* The names of a live connection; without them, what it is. */
-static void find_names(const struct reporter *reporter, mux_id id, char *text, size_t capacity)
-{
-    struct address local, remote;
-    if (reporter->route != NULL && engine_names(reporter->route, id, &local, &remote)) {
-        format_names(mux_id_is_link(id), &local, &remote, text, capacity);
-    } else {
-        snprintf(text, capacity, "%s", mux_id_is_link(id) ? "target connection" : "client");
-    }
-}
-
-/* `#3`, or `nobody` for a response whose client has gone. */
-static void format_client(uint64_t client, char *text, size_t capacity)
-{
-    if (client == 0) {
-        snprintf(text, capacity, "nobody");
-    } else {
-        snprintf(text, capacity, "#%llu", (unsigned long long)client);
-    }
-}
-
-/* ---- clients ---- */
-
-static void client_opened(struct reporter *reporter, const struct mux_event *event)
-{
-    const struct engine_origin *origin = event->origin;
-    assert(origin != NULL);
-    char names[NAMES_TEXT_MAX];
-    format_names(false, origin->local, origin->remote, names, sizeof(names));
-    struct log_line line;
-    log_line_begin(&line, reporter->log, LOG_INFO, "client_opened", "#%llu: %s",
-                   (unsigned long long)event->client, names);
-    log_line_number(&line, "client", event->client);
-    log_line_end(&line);
-}
-
-static void client_closed(struct reporter *reporter, const struct mux_event *event)
-{
-    uint64_t held = 0;
-    bool warns =
-        reason_is_fault(event->reason) && may_warn(&reporter->client_closed[event->reason], &held);
-    char names[NAMES_TEXT_MAX];
-    find_names(reporter, event->client_id, names, sizeof(names));
-    struct log_line line;
-    log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_INFO, "client_closed", "closed %s",
-                   names);
-    log_line_number(&line, "client", event->client);
-    log_line_text(&line, "reason", reason_text(event->reason));
-    add_held(&line, held);
-    log_line_end(&line);
-}
-
-/* ---- links ---- */
 
 static void link_connecting(struct reporter *reporter, const struct mux_event *event)
 {
     reporter->failed_reason = REASON_NONE;
     reporter->failed_address[0] = '\0';
+    enum log_level level = reporter->failures == 0 ? LOG_INFO : LOG_DEBUG;
+    if (!log_wants(reporter->log, level) || !report_may_tell(reporter, true)) {
+        return;
+    }
     struct log_line line;
-    log_line_begin(&line, reporter->log, reporter->failures == 0 ? LOG_INFO : LOG_DEBUG,
-                   "link_connecting", "creating target connection");
+    log_line_begin(&line, reporter->log, level, "link_connecting", "creating target connection");
     log_line_text(&line, "target", reporter->target);
     log_line_number(&line, "link", event->link);
     log_line_end(&line);
 }
 
-static void link_up(struct reporter *reporter, const struct mux_event *event)
+static void tell_link_up(struct reporter *reporter, const struct mux_event *event)
 {
     const struct engine_origin *origin = event->origin;
     assert(origin != NULL);
     char names[NAMES_TEXT_MAX];
-    format_names(true, origin->local, origin->remote, names, sizeof(names));
+    report_format_names(true, origin->local, origin->remote, names, sizeof(names));
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_INFO, "link_up", "new target connection %s", names);
     log_line_number(&line, "link", event->link);
@@ -145,6 +56,13 @@ static void link_up(struct reporter *reporter, const struct mux_event *event)
         log_line_number(&line, "failures", reporter->failures);
     }
     log_line_end(&line);
+}
+
+static void link_up(struct reporter *reporter, const struct mux_event *event)
+{
+    if (report_may_tell(reporter, true)) {
+        tell_link_up(reporter, event);
+    }
     reporter->failures = 0;
     reporter->failed_reason = REASON_NONE;
 }
@@ -173,7 +91,7 @@ static void connect_failed(struct reporter *reporter, const struct mux_event *ev
 {
     reporter->failures++;
     uint64_t held = 0;
-    if (!may_warn(&reporter->connect_failed, &held)) {
+    if (!report_may_warn(&reporter->connect_failed, &held)) {
         return;
     }
     struct log_line line;
@@ -185,7 +103,7 @@ static void connect_failed(struct reporter *reporter, const struct mux_event *ev
     log_line_text(&line, "reason", reason_text(reporter->failed_reason));
     add_pause(&line, event->ns);
     log_line_number(&line, "failures", reporter->failures);
-    add_held(&line, held);
+    report_held(&line, held);
     log_line_end(&line);
 }
 
@@ -205,16 +123,19 @@ static void link_retry(struct reporter *reporter, const struct mux_event *event)
 static void link_lost(struct reporter *reporter, const struct mux_event *event)
 {
     uint64_t held = 0;
-    bool warns =
-        reason_is_fault(event->reason) && may_warn(&reporter->link_closed[event->reason], &held);
+    bool warns = reason_is_fault(event->reason) &&
+                 report_may_warn(&reporter->link_closed[event->reason], &held);
+    if (!warns && !report_may_tell(reporter, true)) {
+        return;
+    }
     char names[NAMES_TEXT_MAX];
-    find_names(reporter, event->link_id, names, sizeof(names));
+    report_find_names(reporter, event->link_id, names, sizeof(names));
     struct log_line line;
     log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_INFO, "link_closed", "closed %s",
                    names);
     log_line_number(&line, "link", event->link);
     log_line_text(&line, "reason", reason_text(event->reason));
-    add_held(&line, held);
+    report_held(&line, held);
     log_line_end(&line);
 }
 
@@ -274,7 +195,7 @@ static void unasked(struct reporter *reporter, const struct mux_event *event)
 static void stray(struct reporter *reporter, const struct mux_event *event)
 {
     uint64_t held = 0;
-    if (!may_warn(&reporter->stray, &held)) {
+    if (!report_may_warn(&reporter->stray, &held)) {
         return;
     }
     char text[DESCRIBE_BYTES_MAX];
@@ -282,7 +203,7 @@ static void stray(struct reporter *reporter, const struct mux_event *event)
     log_line_begin(&line, reporter->log, LOG_WARN, "stray", "%s", explain(reporter, event, text));
     log_line_number(&line, "link", event->link);
     log_line_number(&line, "bytes", event->bytes.size);
-    add_held(&line, held);
+    report_held(&line, held);
     log_line_end(&line);
 }
 
@@ -296,7 +217,7 @@ static void add_message(struct log_line *line, const struct mux_event *event, co
     log_line_number(line, "link", event->link);
     log_line_number(line, "exchange", event->exchange);
     log_line_number(line, "bytes", event->bytes.size);
-    log_line_duration(line, time_key, readable_ns(event->ns));
+    log_line_duration(line, time_key, report_readable_ns(event->ns));
 }
 
 static void dump(const struct reporter *reporter, struct span bytes)
@@ -312,7 +233,7 @@ static void request_taken(struct reporter *reporter, const struct mux_event *eve
         return;
     }
     char client[32], message[DESCRIBE_BYTES_MAX];
-    format_client(event->client, client, sizeof(client));
+    report_format_client(event->client, client, sizeof(client));
     reporter->protocol->describe(TO_TARGET, event->bytes, message, sizeof(message));
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_DEBUG, "request", "%s -> link %llu: request %s",
@@ -340,7 +261,7 @@ static void response(struct reporter *reporter, const struct mux_event *event)
         return;
     }
     char client[32], message[DESCRIBE_BYTES_MAX];
-    format_client(event->client, client, sizeof(client));
+    report_format_client(event->client, client, sizeof(client));
     reporter->protocol->describe(TO_CLIENT, event->bytes, message, sizeof(message));
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_DEBUG, "response", "link %llu -> %s: response %s",
@@ -359,15 +280,15 @@ static void error_reply(struct reporter *reporter, const struct mux_event *event
     if (event->bytes.size == 0) {
         return;
     }
-    bool warns =
-        reason_is_fault(event->reason) && may_warn(&reporter->error_reply[event->reason], &held);
+    bool warns = reason_is_fault(event->reason) &&
+                 report_may_warn(&reporter->error_reply[event->reason], &held);
     struct log_line line;
     log_line_begin(&line, reporter->log, warns ? LOG_WARN : LOG_DEBUG, "error_reply",
                    "#%llu: answered with an error: %s", (unsigned long long)event->client,
                    reason_sentence(event->reason));
     log_line_number(&line, "client", event->client);
     log_line_text(&line, "reason", reason_text(event->reason));
-    add_held(&line, held);
+    report_held(&line, held);
     log_line_end(&line);
     if (log_wants(reporter->log, LOG_DEBUG)) {
         dump(reporter, event->bytes);
@@ -380,7 +301,7 @@ static void exchange_ended(struct reporter *reporter, const struct mux_event *ev
         return;
     }
     char client[32];
-    format_client(event->client, client, sizeof(client));
+    report_format_client(event->client, client, sizeof(client));
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_DEBUG, "exchange_failed", "%s: not answered: %s",
                    client, reason_sentence(event->reason));
@@ -392,7 +313,7 @@ static void exchange_ended(struct reporter *reporter, const struct mux_event *ev
 static void resent(struct reporter *reporter, const struct mux_event *event)
 {
     char client[32];
-    format_client(event->client, client, sizeof(client));
+    report_format_client(event->client, client, sizeof(client));
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_DEBUG, "resent", "%s: its request goes out again: %s",
                    client, reason_sentence(event->reason));
@@ -404,13 +325,13 @@ static void resent(struct reporter *reporter, const struct mux_event *event)
 static void memory_spent(struct reporter *reporter)
 {
     uint64_t held = 0;
-    if (!may_warn(&reporter->memory, &held)) {
+    if (!report_may_warn(&reporter->memory, &held)) {
         return;
     }
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_WARN, "memory_spent", "%s",
                    reason_sentence(REASON_MEMORY));
-    add_held(&line, held);
+    report_held(&line, held);
     log_line_end(&line);
 }
 
@@ -419,10 +340,13 @@ static void reporter_event(void *context, const struct mux_event *event)
     struct reporter *reporter = context;
     switch (event->kind) {
     case MUX_CLIENT_OPENED:
-        client_opened(reporter, event);
+        report_client_opened(reporter, event);
+        break;
+    case MUX_CLIENT_SPOKE:
+        report_client_spoke(reporter, event);
         break;
     case MUX_CLIENT_CLOSED:
-        client_closed(reporter, event);
+        report_client_closed(reporter, event);
         break;
     case MUX_LINK_CONNECTING:
         link_connecting(reporter, event);
@@ -489,9 +413,8 @@ static const uint32_t written_at_debug = 1U << MUX_LINK_CLOSED | 1U << MUX_JOINE
 struct mux_observer reporter_observer(struct reporter *reporter)
 {
     bool wants_debug = log_wants(reporter->log, LOG_DEBUG);
-    return (struct mux_observer){
-        .context = reporter,
-        .event = reporter_event,
-        .ignored = never_written | (wants_debug ? 0 : written_at_debug),
-    };
+    uint32_t ignored = never_written;
+    ignored |= (wants_debug ? 0 : written_at_debug);
+    ignored |= reporter->omits_silent ? 0 : 1U << MUX_CLIENT_SPOKE;
+    return (struct mux_observer){.context = reporter, .event = reporter_event, .ignored = ignored};
 }

@@ -4,7 +4,8 @@
  *
  * At info there is one line for each thing that begins or ends: clients and links. Faults are
  * warnings, and a fault that repeats warns at most once in ten seconds per kind, with the number of
- * warnings held back. (A connection that ends still has its line, at info.) Below --verbose no byte
+ * warnings held back. (A connection that ends still has its line, at info.) Lines at info about single
+ * connections are at most a hundred a second (log_may_tell). Below --verbose no byte
  * of a message reaches the log; with it each message is one described line, with --debug its bytes
  * follow.
  *
@@ -26,6 +27,7 @@ struct reporter {
     const struct engine_route *route; /* borrows; NULL until the route exists */
     const char *target;               /* as configured; borrows for its life */
     bool dump;                        /* --debug */
+    bool omits_silent;                /* --dont-log-null */
 
     /* the attempt to connect that is under way */
     uint64_t failures;                     /* failed attempts since a link was last up */

@@ -103,6 +103,7 @@ static void prepare_reporter(struct server *server)
     server->reporter.protocol = server->options.mux.protocol;
     server->reporter.target = server->config->target;
     server->reporter.dump = server->config->debug;
+    server->reporter.omits_silent = server->config->dont_log_null;
 }
 
 static bool open_mux(struct server *server, struct error *error)

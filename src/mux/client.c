@@ -329,8 +329,19 @@ static void count_upload(struct mux *mux, struct client *client, size_t size)
     }
 }
 
+static void note_speaking(struct mux *mux, struct client *client)
+{
+    client->spoke = true;
+    observe(mux, (struct mux_event){.kind = MUX_CLIENT_SPOKE,
+                                    .client_id = client_id(client),
+                                    .client = client->serial});
+}
+
 void client_received(struct mux *mux, struct client *client, struct span bytes)
 {
+    if (!client->spoke) {
+        note_speaking(mux, client);
+    }
     mux->counters.client_bytes_in += bytes.size;
     if (client->state == CLIENT_LINGERING) {
         discard(mux, client, bytes.size);
@@ -446,7 +457,8 @@ void client_closed(struct mux *mux, struct client *client)
     observe(mux, (struct mux_event){.kind = MUX_CLIENT_CLOSED,
                                     .reason = (enum mux_reason)client->reason,
                                     .client_id = client_id(client),
-                                    .client = client->serial});
+                                    .client = client->serial,
+                                    .silent = !client->spoke});
     heap_remove(&mux->heap, &client->timer.item);
     list_drop(&client->changed);
     mux->counters.clients_closed++;

@@ -100,7 +100,8 @@ void mux_options_init(struct mux_options *options);
 
 enum mux_event_kind {
     MUX_CLIENT_OPENED,   /* origin */
-    MUX_CLIENT_CLOSED,   /* reason; reported inside mux_closed */
+    MUX_CLIENT_SPOKE,    /* its first bytes have come */
+    MUX_CLIENT_CLOSED,   /* reason, silent; reported inside mux_closed */
     MUX_LINK_CONNECTING, /* an attempt begins: creating target connection */
     MUX_LINK_UP,         /* origin */
     MUX_LINK_FAILED,     /* an address could not be connected or resolved: reason, failure */
@@ -137,6 +138,7 @@ struct mux_event {
     const struct request *request; /* what bytes do not answer; NULL: nobody waits for any */
     struct span bytes;
     uint64_t ns;
+    bool silent;        /* it has never said a byte */
     const void *origin; /* what the engine passed in with mux_accepted or mux_connected */
 };
 

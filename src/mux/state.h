@@ -79,6 +79,7 @@ struct client {
     uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
     uint8_t told;        /* wishes that the engine knows of (see mark) */
     uint8_t state : 3;   /* enum client_state */
+    bool spoke : 1;      /* bytes of it were received */
     bool ended : 1;      /* its end-of-stream was seen */
     bool poisoned : 1;   /* bytes behind the framed ones are discarded */
     bool partial : 1;    /* the framer waits for more of a message */

@@ -303,6 +303,7 @@ static void observed(void *context, const struct mux_event *event)
                      (unsigned long long)event->client, reason_text(event->reason));
         break;
     case MUX_CLIENT_OPENED:
+    case MUX_CLIENT_SPOKE:
     case MUX_LINK_CONNECTING:
     case MUX_LINK_RETRY:
     case MUX_LINK_CLOSED:

@@ -16,6 +16,7 @@
 
 static const char *const kind_names[WITNESS_KINDS] = {
     [MUX_CLIENT_OPENED] = "client_opened",
+    [MUX_CLIENT_SPOKE] = "client_spoke",
     [MUX_CLIENT_CLOSED] = "client_closed",
     [MUX_LINK_CONNECTING] = "link_connecting",
     [MUX_LINK_UP] = "link_up",
@@ -309,6 +310,20 @@ static void on_client_opened(struct world *world, const struct mux_event *event)
     }
 }
 
+/* Once, and before anything that follows from it. */
+static void on_client_spoke(struct world *world, const struct mux_event *event)
+{
+    struct seen_client *client = seen_client(&world->witness, event->client);
+    if (client == NULL) {
+        return;
+    }
+    if (client->spoke || client->open > 0) {
+        sim_fail("a client speaks for the first time once", "client #%llu",
+                 (unsigned long long)event->client);
+    }
+    client->spoke = true;
+}
+
 static void on_client_closed(struct world *world, const struct mux_event *event)
 {
     struct seen_client *client = seen_client(&world->witness, event->client);
@@ -317,6 +332,10 @@ static void on_client_closed(struct world *world, const struct mux_event *event)
     }
     if (client->closed) {
         sim_fail("a client closes once", "client #%llu closes again",
+                 (unsigned long long)event->client);
+    }
+    if (event->silent == client->spoke) {
+        sim_fail("who is called silent has said nothing", "client #%llu",
                  (unsigned long long)event->client);
     }
     client->closed = true;
@@ -355,6 +374,9 @@ static void look(struct world *world, const struct mux_event *event)
     switch (event->kind) {
     case MUX_CLIENT_OPENED:
         on_client_opened(world, event);
+        break;
+    case MUX_CLIENT_SPOKE:
+        on_client_spoke(world, event);
         break;
     case MUX_CLIENT_CLOSED:
         on_client_closed(world, event);

@@ -43,6 +43,7 @@ struct seen_exchange {
 
 struct seen_client {
     struct connection *connection; /* borrows */
+    bool spoke;
     bool closed;
     bool paused;                 /* closed for --buffer-memory */
     enum mux_reason reason;      /* of the end */

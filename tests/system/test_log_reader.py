@@ -172,6 +172,50 @@ def test_a_file_that_cannot_be_opened_is_one_line_and_exit_1(tmp_path):
     )
 
 
+# ---- floods ----
+
+
+def test_a_flood_of_connections_is_a_hundred_lines_a_second_and_a_number(target, mux, client):
+    started = mux(target())
+    started.wait_for_log("new target connection")
+    with Watch() as watch:
+        visit(client, started, 1000)
+        started.wait_for_log(r"info +\d+ lines about connections were left out lines=\d+")
+    started.stop()
+    seconds = watch.seconds
+    about = len(started.log.find(r"#\d+: ")) + len(started.log.find(r"closed .*client=\d+"))
+    left_out = sum(int(match[1]) for match in started.log.find(r"left out lines=(\d+)"))
+    assert about + left_out + len(started.log.find("target connection|closed .*link=")) >= 2000
+    assert about <= 100 * (seconds + 2)
+    assert started.log.find("new target connection") and left_out > 1000 - about
+
+
+def test_verbose_leaves_nothing_out(target, mux, client):
+    started = mux(target(), "-v")
+    visit(client, started, 300)
+    started.stop()
+    assert len(started.log.find(r"#\d+: \S+ <->")) == len(started.log.find(r"closed .*client=\d+")) == 300
+    assert not started.log.find("left out")
+
+
+def test_health_checks_leave_no_line_where_that_is_asked_for(target, mux, client):
+    started = mux(target(), "--dont-log-null", "-v")
+    host, port = started.address.rsplit(":", 1)
+    for _ in range(3):
+        subprocess.run(["nc", "-z", host, port], check=True, timeout=WITHIN)
+    client(started).reset()
+    client(started)  # is silent until the end
+    assert client(started).ask(b"said") == answer(b"said")
+    started.stop()
+    assert [match[1] for match in started.log.find(r" #(\d+): \S+ <-> ")] == ["6"]
+    assert [match[1] for match in started.log.find(r"closed .*client=(\d+)")] == ["6"]
+    names = started.log.find(r"#6: (\S+ <-> \S+)")[0][1]
+    assert started.log.find(r"closed " + re.escape(names))
+    first = [line for line in started.log.lines if "#6" in line][0]
+    assert "#6: " in first, "it comes before the first request"
+    assert started.log.find("stopped clients=6")
+
+
 # ---- signals ----
 
 

@@ -109,11 +109,113 @@ static void test_with_verbose_everything_that_happens_has_a_line(void **state)
     for (unsigned kind = 0; kind < KINDS_COUNT; kind++) {
         struct reporter reporter;
         begin(&reporter, LOG_DEBUG);
-        bool is_told_later = kind == MUX_REQUEST; /* when it is taken, or when it ends untaken */
+        /* A request when it is taken, or when it ends untaken; a first byte with --dont-log-null only. */
+        bool is_told_later = kind == MUX_REQUEST || kind == MUX_CLIENT_SPOKE;
         assert_int_equal(writes(&reporter, (enum mux_event_kind)kind), !is_told_later);
         assert_int_equal(ignores(&reporter, (enum mux_event_kind)kind), is_told_later);
         end();
     }
+}
+
+/* How many lines have come. */
+static unsigned lines(void)
+{
+    char line[4096];
+    unsigned count = 0;
+    while (recv(far_end, line, sizeof line, 0) > 0) {
+        count++;
+    }
+    return count;
+}
+
+static void tell(struct reporter *reporter, struct mux_event event)
+{
+    static const struct address nowhere = {0};
+    const struct engine_origin origin = {.local = &nowhere, .remote = &nowhere};
+    event.origin = &origin;
+    struct mux_observer observer = reporter_observer(reporter);
+    if ((observer.ignored >> event.kind & 1) == 0) {
+        observer.event(observer.context, &event);
+    }
+}
+
+static void test_a_client_that_says_nothing_has_no_line_if_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct reporter reporter;
+    begin(&reporter, LOG_DEBUG);
+    const struct mux_event opened = {.kind = MUX_CLIENT_OPENED, .client = 1};
+    const struct mux_event spoke = {.kind = MUX_CLIENT_SPOKE, .client = 1};
+    struct mux_event closed = {
+        .kind = MUX_CLIENT_CLOSED, .reason = REASON_CLIENT_ENDED, .client = 1, .silent = true};
+    tell(&reporter, opened);
+    tell(&reporter, closed);
+    assert_int_equal(lines(), 2);
+
+    reporter.omits_silent = true;
+    tell(&reporter, opened);
+    tell(&reporter, closed);
+    closed.reason = REASON_CLIENT_RESET;
+    tell(&reporter, closed);
+    assert_int_equal(lines(), 0);
+    closed.reason = REASON_CLIENT_LIMIT; /* that is about us: once in ten seconds */
+    tell(&reporter, closed);
+    tell(&reporter, closed);
+    assert_int_equal(lines(), 1);
+
+    tell(&reporter, opened);
+    assert_int_equal(lines(), 0);
+    tell(&reporter, spoke);
+    assert_int_equal(lines(), 1);
+    closed = (struct mux_event){
+        .kind = MUX_CLIENT_CLOSED, .reason = REASON_CLIENT_ENDED, .client = 1, .silent = false};
+    tell(&reporter, closed);
+    assert_int_equal(lines(), 1);
+    end();
+}
+
+/* Lines that come while the bucket fills up again are few. */
+static unsigned lines_of(enum log_level level, struct mux_event event)
+{
+    struct reporter reporter;
+    unsigned sum = 0;
+    begin(&reporter, level);
+    for (unsigned index = 0; index < 2000; index++) {
+        tell(&reporter, event);
+        sum += lines();
+    }
+    end();
+    return sum;
+}
+
+static void test_lines_about_connections_are_limited_unless_everything_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct mux_event of_connections[] = {
+        {.kind = MUX_CLIENT_OPENED, .client = 1},
+        {.kind = MUX_CLIENT_CLOSED, .client = 1, .reason = REASON_CLIENT_ENDED},
+        {.kind = MUX_CLIENT_CLOSED, .client = 1, .reason = REASON_CLIENT_MALFORMED},
+        {.kind = MUX_LINK_UP, .link = 1},
+        {.kind = MUX_LINK_LOST, .link = 1, .reason = REASON_TARGET_ENDED},
+    };
+    for (size_t index = 0; index < ARRAY_COUNT(of_connections); index++) {
+        assert_in_range(lines_of(LOG_INFO, of_connections[index]), 50, 1000);
+        assert_int_equal(lines_of(LOG_DEBUG, of_connections[index]), 2000);
+    }
+}
+
+static void test_a_flood_of_clients_does_not_hide_the_links(void **state)
+{
+    (void)state;
+    struct reporter reporter;
+    begin(&reporter, LOG_INFO);
+    for (unsigned index = 0; index < 1000; index++) {
+        tell(&reporter, (struct mux_event){.kind = MUX_CLIENT_OPENED, .client = 1});
+        (void)lines();
+    }
+    tell(&reporter, (struct mux_event){.kind = MUX_LINK_UP, .link = 1});
+    assert_int_equal(lines(), 1);
+    end();
 }
 
 int main(void)
@@ -122,6 +224,9 @@ int main(void)
         cmocka_unit_test(test_what_is_ignored_would_have_left_no_trace),
         cmocka_unit_test(test_the_events_of_every_message_are_ignored_unless_they_are_logged),
         cmocka_unit_test(test_with_verbose_everything_that_happens_has_a_line),
+        cmocka_unit_test(test_a_client_that_says_nothing_has_no_line_if_that_is_asked_for),
+        cmocka_unit_test(test_lines_about_connections_are_limited_unless_everything_is_asked_for),
+        cmocka_unit_test(test_a_flood_of_clients_does_not_hide_the_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
