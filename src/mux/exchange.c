@@ -297,7 +297,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
         link->sending = exchange;
     }
     client->on_link++;
-    client->link_slot = (uint8_t)link->slot;
+    client->link_slot = link->slot & (MUX_LINKS_MAX - 1);
     mux->counters.in_flight++;
     mux->counters.requests_taken++;
     report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),

@@ -72,20 +72,20 @@ struct client {
     uint32_t took_tick; /* when it last took something of `out`, or `out` began; see client.c */
     uint32_t slot, generation;
     uint16_t exchanges_count;
-    uint16_t on_link;    /* exchanges that are on a link */
-    uint16_t joined;     /* exchanges that are JOINED */
-    uint8_t link_slot;   /* of the link that has its exchanges, while on_link > 0 */
-    uint8_t place;       /* where it stands by what it holds; 0: it holds nothing */
-    uint8_t reason;      /* enum mux_reason, from the moment its end is decided */
-    uint8_t told;        /* wishes that the engine knows of (see mark) */
-    uint8_t state : 3;   /* enum client_state */
-    bool spoke : 1;      /* bytes of it were received */
-    bool ended : 1;      /* its end-of-stream was seen */
-    bool poisoned : 1;   /* bytes behind the framed ones are discarded */
-    bool partial : 1;    /* the framer waits for more of a message */
-    bool reads : 1;      /* MUX_READ was wanted when last looked */
-    bool unfinished : 1; /* its last exchange's request is not whole yet */
-    bool until_end : 1;  /* what it was given last is complete when it is closed */
+    uint16_t on_link;      /* exchanges that are on a link */
+    uint16_t joined;       /* exchanges that are JOINED */
+    uint8_t link_slot : 6; /* of the link that has its exchanges, while on_link > 0 */
+    bool spoke : 1;        /* bytes of it were received */
+    uint8_t place;         /* where it stands by what it holds; 0: it holds nothing */
+    uint8_t reason;        /* enum mux_reason, from the moment its end is decided */
+    uint8_t told;          /* wishes that the engine knows of (see mark) */
+    uint8_t state : 3;     /* enum client_state */
+    bool ended : 1;        /* its end-of-stream was seen */
+    bool poisoned : 1;     /* bytes behind the framed ones are discarded */
+    bool partial : 1;      /* the framer waits for more of a message */
+    bool reads : 1;        /* MUX_READ was wanted when last looked */
+    bool unfinished : 1;   /* its last exchange's request is not whole yet */
+    bool until_end : 1;    /* what it was given last is complete when it is closed */
     bool abort : 1;     /* closed by a reset: what it was given is incomplete and does not say so */
     bool slow : 1;      /* it has to take WRITE_PROGRESS_BYTES within --write-timeout */
     bool owes : 1;      /* it has to take something within --write-timeout */
@@ -94,6 +94,8 @@ struct client {
     bool bound : 1;     /* waits for room on one link */
     bool reserves : 1;  /* is the reserver of a link */
 };
+
+static_assert(MUX_LINKS_MAX == 1 << 6, "client->link_slot has a bit for each that it needs");
 
 /*
  * A link.
