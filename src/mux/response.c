@@ -162,10 +162,28 @@ static bool take_within_memory(struct mux *mux, struct link *link, struct exchan
     return takes_more && link->state == LINK_UP;
 }
 
+/* The client is told that what it was given is all. False: it had to go, and the link with it. */
+static bool finish(struct mux *mux, const struct exchange *exchange)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    uint8_t bytes[REPLY_BYTES_MAX];
+    assert(protocol->finish != NULL);
+    size_t size = protocol->finish(&exchange->request, bytes);
+    assert(size <= sizeof bytes);
+    if (!client_deliver(mux, exchange->client, NULL, 0, span_of(bytes, size))) {
+        client_gone(mux, exchange->client, REASON_MEMORY);
+        return false;
+    }
+    return true;
+}
+
 void response_ended(struct mux *mux, struct link *link)
 {
     struct exchange *exchange = exchange_first(&link->exchanges);
-    if (exchange != NULL && exchange->until_end) {
+    if (exchange == NULL || !exchange->until_end) {
+        return;
+    }
+    if (exchange->client == NULL || exchange->closes_client || finish(mux, exchange)) {
         (void)complete(mux, link, exchange, &(struct frame){.closes = false});
     }
 }

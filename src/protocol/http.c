@@ -308,9 +308,10 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     }
     enum http_body body = http_response_body(&head, request);
     frame->closes = ends_link(&head, body) || may_send_more(settings->body_guard, &head, body);
-    frame->closes_client = http_closes_client(body, request);
+    frame->closes_client = http_closes_client(&head, body, request);
     frame->kind |= frame->closes_client ? HTTP_PIECE_CLOSES_CLIENT : 0U;
     frame->until_end = body == HTTP_BODY_UNTIL_END;
+    frame->kind |= frame->until_end && !frame->closes_client ? HTTP_PIECE_CHUNKS : 0U;
     status = enter_body(settings, framer, frame, body, &head);
     if (status == FRAME_PIECE && !frame->ends) {
         framer->state |=
@@ -333,6 +334,7 @@ const struct protocol protocol_http = {
     .frame_request = frame_request,
     .frame_response = frame_response,
     .edit = http_edit,
+    .finish = http_finish,
     .error_reply = http_error_reply,
     .describe = http_describe,
     .options = options,

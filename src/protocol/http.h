@@ -58,6 +58,7 @@ enum http_piece {
     HTTP_PIECE_CHUNK_LINE, /* the size of a chunk, with extensions and CR LF */
     HTTP_PIECE_CHUNK_END,  /* the rest of a chunk's data, maybe empty, with the CR LF behind it */
     HTTP_PIECE_TRAILERS,   /* what follows the last chunk's line, with the empty line */
+    HTTP_PIECE_CHUNK,      /* part of a body without length, which goes on as a chunk */
 };
 
 /* What the framer tells http_edit of a response's head, so that it need not be read again. */
@@ -67,6 +68,7 @@ enum {
     HTTP_PIECE_OPTIONS = 1 << 4, /* Connection names fields */
     HTTP_PIECE_INTERIM = 1 << 5,
     HTTP_PIECE_CLOSES_CLIENT = 1 << 6, /* frame.closes_client */
+    HTTP_PIECE_CHUNKS = 1 << 7,        /* the body behind it goes on in chunks, and has none */
 };
 
 /* The methods that are not like all others: request.kind. */
@@ -153,7 +155,8 @@ enum http_body http_request_body(const struct http_head *head);
 enum http_body http_response_body(const struct http_head *head, const struct request *request);
 
 /* Whether the client has to be told the end of the response by closing its connection. */
-bool http_closes_client(enum http_body body, const struct request *request);
+bool http_closes_client(const struct http_head *head, enum http_body body,
+                        const struct request *request);
 
 bool http_is_interim(const struct http_head *head);
 
@@ -186,6 +189,8 @@ void http_write_text(struct http_writer *writer, const char *text);
 size_t http_edit(const struct protocol_settings *settings, enum direction direction,
                  const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                  uint8_t *out);
+
+size_t http_finish(const struct request *request, uint8_t *out);
 
 /* Writes the field `line` (with its CR LF) without challenges that bind a login to a connection;
  * writes nothing if none remains. */

@@ -11,6 +11,8 @@
  *     0 CR LF                HTTP_PIECE_CHUNK_LINE
  *     fields, CR LF          HTTP_PIECE_TRAILERS
  *
+ * A body without length is pieces of HTTP_PIECE_BODY, or HTTP_PIECE_CHUNK if it goes on in chunks.
+ *
  * How data is cut depends on how it came, and nothing else does: CR LF behind a chunk is taken with
  * the rest of its data if both are there, and alone otherwise.
  */
@@ -71,7 +73,7 @@ static enum frame_status take_until_end(const struct protocol_settings *settings
     if (limit > 0) {
         framer->seen += size;
     }
-    return piece(frame, HTTP_PIECE_BODY, size);
+    return piece(frame, frame->closes_client ? HTTP_PIECE_BODY : HTTP_PIECE_CHUNK, size);
 }
 
 /* ---- chunks ---- */

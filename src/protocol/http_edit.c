@@ -12,7 +12,9 @@
  *   - towards the client, Connection: close or keep-alive, for its own connection;
  *   - towards the target, Connection: close with a request that ends the link;
  *   - in 401 and 407 responses, challenges that bind a login to a connection;
- *   - for HTTP/1.0 clients, Transfer-Encoding and Trailer, and with them the lines between chunks.
+ *   - for HTTP/1.0 clients, Transfer-Encoding and Trailer, and with them the lines between chunks;
+ *   - for others a body that the target's end-of-stream ends is put into chunks, so that its end can be told
+ *     from a break, and their connection lasts.
  *
  * The framers have accepted what is edited here, so that its form is not in question any more.
  */
@@ -253,6 +255,9 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
     if (settings->via) {
         write_via(&writer, line.data[sizeof "HTTP/1." - 1] == '0');
     }
+    if ((kind & HTTP_PIECE_CHUNKS) != 0) {
+        http_write_text(&writer, "Transfer-Encoding: chunked\r\n");
+    }
     if (!is_interim) {
         bool closes_client = (kind & HTTP_PIECE_CLOSES_CLIENT) != 0;
         http_write_text(&writer, connection_of(request, closes_client));
@@ -263,12 +268,33 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
 
 /* ---- pieces ---- */
 
+static size_t write_chunk(struct span piece, uint8_t *out)
+{
+    char line[32];
+    int size = snprintf(line, sizeof line, "%zx\r\n", piece.size);
+    assert(size > 0 && (size_t)size < sizeof line);
+    struct http_writer writer = {.out = out, .size = 0};
+    http_write(&writer, span_of(line, (size_t)size));
+    http_write(&writer, piece);
+    http_write_text(&writer, "\r\n");
+    return writer.size;
+}
+
+size_t http_finish(const struct request *request, uint8_t *out)
+{
+    static const char last[] = "0\r\n\r\n";
+    (void)request;
+    memcpy(out, last, sizeof last - 1);
+    return sizeof last - 1;
+}
+
 /* How much of a piece behind the head is left when chunks are taken off. */
 static size_t data_size(enum http_piece kind, size_t size)
 {
     switch (kind) {
     case HTTP_PIECE_HEAD:
     case HTTP_PIECE_BODY:
+    case HTTP_PIECE_CHUNK:
         return size;
     case HTTP_PIECE_CHUNK_END:
         return size - 2;
@@ -285,10 +311,13 @@ size_t http_edit(const struct protocol_settings *settings, enum direction direct
 {
     (void)id;
     enum http_piece sort = (enum http_piece)(kind & HTTP_PIECE_BITS);
-    assert(sort <= HTTP_PIECE_TRAILERS);
+    assert(sort <= HTTP_PIECE_CHUNK);
     if (sort == HTTP_PIECE_HEAD) {
         return direction == TO_TARGET ? edit_request(settings, request, piece, out)
                                       : edit_response(settings, request, kind, piece, out);
+    }
+    if (sort == HTTP_PIECE_CHUNK) {
+        return write_chunk(piece, out);
     }
     bool unchunks = direction == TO_CLIENT && (request->key & HTTP_KEY_CLIENT_10) != 0;
     size_t size = unchunks ? data_size(sort, piece.size) : piece.size;

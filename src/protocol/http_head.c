@@ -381,10 +381,13 @@ enum http_body http_response_body(const struct http_head *head, const struct req
     return HTTP_BODY_UNTIL_END;
 }
 
-bool http_closes_client(enum http_body body, const struct request *request)
+/* A body is not put into chunks twice (RFC 9112 section 6.1). */
+bool http_closes_client(const struct http_head *head, enum http_body body,
+                        const struct request *request)
 {
-    return body == HTTP_BODY_UNTIL_END ||
-           (body == HTTP_BODY_CHUNKED && (request->key & HTTP_KEY_CLIENT_10) != 0);
+    bool is_for_10 = (request->key & HTTP_KEY_CLIENT_10) != 0;
+    return body == HTTP_BODY_UNTIL_END ? is_for_10 || (head->bits & HTTP_CHUNKED) != 0
+                                       : body == HTTP_BODY_CHUNKED && is_for_10;
 }
 
 static enum http_refusal end_request(const struct http_head *head)

@@ -83,8 +83,9 @@ struct frame {
     /* The same on every piece of a response. */
     bool closes;        /* the link carries no other response behind it */
     bool closes_client; /* the client is told of its end by closing its connection */
-    bool until_end; /* it goes on until the target's end-of-stream, which completes it: never `ends`
-                     */
+    /* It goes on until the target's end-of-stream, which completes it: never `ends`. Its client is told of
+     * that by `finish`, unless closes_client. */
+    bool until_end;
     bool open_ended; /* how much is still to come is not known */
 };
 
@@ -194,6 +195,10 @@ struct protocol {
     size_t (*edit)(const struct protocol_settings *settings, enum direction direction,
                    const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                    uint8_t *out);
+
+    /* Writes what tells the client that a response is complete which was `until_end`, and not
+     * `closes_client`, at most REPLY_BYTES_MAX bytes; returns how many. NULL: there are no such responses. */
+    size_t (*finish)(const struct request *request, uint8_t *out);
 
     /* Writes what tells the client of `trouble`, at most REPLY_BYTES_MAX bytes. `request` is NULL
      * when there is none (malformed, over --max-clients); `code` is what the framer said of a

@@ -161,7 +161,9 @@ function main() {
     if (ours.end !== 'refused') {
       accepted++;
       const edited = { ...one, stream: Buffer.from(ours.edited, 'hex') };
-      const again = judge(table, edited, { ...ours, left: 0, end: ours.messages.every((message) => message.whole) ? 'between' : ours.end },
+      const messages = ours.messages.map((message) => ({ ...message, whole: message.whole || ours.finished }));
+      const end = messages.every((message) => message.whole) ? 'between' : ours.end;
+      const again = judge(table, edited, { ...ours, messages, left: 0, end },
         parse(edited.stream, one.isResponse, one.isToHead), `edited ${kind}`);
       if (again) {
         failures.push(`edited: ${again}\n  ${JSON.stringify(one.stream.toString('latin1'))}\n  ${JSON.stringify(edited.stream.toString('latin1'))}`);

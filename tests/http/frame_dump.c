@@ -11,7 +11,7 @@
  *
  *     {"messages": [{"line": "GET / HTTP/1.1", "fields": 1, "body": "6869", "whole": true}, ...],
  *      "end": "between" | "inside" | "until-end" | "closed" | "refused",
- *      "code": "", "status": 0, "left": 0, "edited": "474554..."}
+ *      "code": "", "status": 0, "left": 0, "edited": "474554...", "finished": false}
  *
  * Bytes are in hexadecimal, but for the first lines, whose odd bytes are escaped.
  */
@@ -99,7 +99,7 @@ static void take_piece(struct dump *dump, struct span piece)
     if (!dump->inside) {
         printf("%s{", dump->messages++ == 0 ? "" : ", ");
         print_head(piece);
-    } else if (dump->frame.kind == HTTP_PIECE_BODY) {
+    } else if (dump->frame.kind == HTTP_PIECE_BODY || dump->frame.kind == HTTP_PIECE_CHUNK) {
         print_hex(piece.data, piece.size);
     } else if (dump->frame.kind == HTTP_PIECE_CHUNK_END) {
         print_hex(piece.data, piece.size - 2);
@@ -128,7 +128,9 @@ static bool is_closed(const struct dump *dump)
 
 static void dump_stream(unsigned flags, struct span stream, uint8_t *edited)
 {
-    struct dump dump = {.settings = {.head_bytes_max = 64 * 1024, .target = "target"},
+    struct dump dump = {.settings = {.head_bytes_max = 64 * 1024,
+                                     .body_guard = BODY_GUARD_OFF, /* no message is the last */
+                                     .target = "target"},
                         .direction = (flags & RESPONSES) != 0 ? TO_CLIENT : TO_TARGET,
                         .request = {.expects_response = true,
                                     .kind = (flags & TO_HEAD) != 0 ? HTTP_HEAD : HTTP_GET,
@@ -152,12 +154,16 @@ static void dump_stream(unsigned flags, struct span stream, uint8_t *edited)
                       : dump.frame.until_end         ? "until-end"
                       : dump.inside || rest.size > 0 ? "inside"
                                                      : "between";
+    bool finished = status == FRAME_PARTIAL && dump.frame.until_end && !dump.frame.closes_client;
+    if (finished) { /* the end of the stream completes it, and the client is told so */
+        dump.edited_size += protocol_http.finish(&dump.request, dump.edited + dump.edited_size);
+    }
     unsigned code = refused ? dump.frame.code & HTTP_CODE_REFUSAL_BITS : 0;
     printf("], \"end\": \"%s\", \"code\": \"%s\", \"status\": %u, \"left\": %zu, \"edited\": \"",
            end, names[code], code == 0 ? 0 : http_refusal_status((enum http_refusal)code),
            rest.size);
     print_hex(dump.edited, dump.edited_size);
-    printf("\"}\n");
+    printf("\", \"finished\": %s}\n", finished ? "true" : "false");
 }
 
 int main(int argc, char **argv)

@@ -206,7 +206,7 @@ static void note_head(const struct world *world, const struct link_watch *watch,
     sending->early = sending->early || (!sending->answering && !sending->whole);
     sending->answering = true;
     sending->closes_client =
-        reader->phase == READER_UNTIL_END || (has_body && watch->awaited[0]->kind == 'O');
+        (reader->phase == READER_UNTIL_END || has_body) && watch->awaited[0]->kind == 'O';
 }
 
 /* Whether a bounded message is over the limit; the reader sees to those that stream. */

@@ -108,10 +108,9 @@ static size_t take_head(struct reader *reader, const struct dialect *dialect, en
     }
     keep(reader, line);
     uint8_t last = reader->is_error || line.size == 0 ? 0 : line.data[line.size - 1];
-    reader->phase = last == '*'      ? READER_UNTIL_END
-                    : last != ':'    ? READER_WHOLE
-                    : reader->is_old ? READER_UNTIL_END
-                                     : READER_LINE;
+    bool has_body = last == ':' || last == '*';
+    bool is_until_end = reader->is_old || (last == '*' && side == TARGET_SIDE);
+    reader->phase = !has_body ? READER_WHOLE : is_until_end ? READER_UNTIL_END : READER_LINE;
     return size;
 }
 

@@ -10,14 +10,24 @@
 #include "stream_protocol.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "message.h"
 #include "model_protocol.h"
 
 enum phase { PHASE_HEAD, PHASE_LINE, PHASE_DATA, PHASE_UNTIL_END };
 enum { PHASE_BITS = 3, FLAG_CLOSES = 4, FLAG_CLOSES_CLIENT = 8 };
 
-enum piece { PIECE_HEAD, PIECE_INTERIM, PIECE_HEAD_CLOSES, PIECE_LINE, PIECE_NOTE, PIECE_DATA };
+enum piece {
+    PIECE_HEAD,
+    PIECE_INTERIM,
+    PIECE_HEAD_CLOSES,
+    PIECE_LINE,
+    PIECE_NOTE,
+    PIECE_DATA,
+    PIECE_CHUNK
+};
 
 static enum phase phase_of(const struct framer *framer)
 {
@@ -124,7 +134,7 @@ static enum frame_status next_until_end(const struct protocol_settings *settings
     if (room == 0) {
         return FRAME_TOO_LARGE;
     }
-    frame->kind = PIECE_DATA;
+    frame->kind = frame->closes_client ? PIECE_DATA : PIECE_CHUNK;
     frame->size = room < bytes.size ? (size_t)room : bytes.size;
     framer->seen += frame->size;
     return FRAME_PIECE;
@@ -212,7 +222,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     frame->until_end = phase_of(framer) == PHASE_UNTIL_END;
     frame->open_ended = !frame->ends;
     frame->closes = frame->until_end || bytes.data[1] == 'Z';
-    frame->closes_client = frame->until_end || (request->kind == 'O' && !frame->ends);
+    frame->closes_client = request->kind == 'O' && !frame->ends;
     frame->kind = frame->interim         ? PIECE_INTERIM
                   : frame->closes_client ? PIECE_HEAD_CLOSES
                                          : PIECE_HEAD;
@@ -228,6 +238,11 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 static size_t edit_body(const struct request *request, uint8_t kind, struct span piece,
                         uint8_t *out)
 {
+    if (kind == PIECE_CHUNK) {
+        int size = snprintf((char *)out, MESSAGE_LINE_BYTES_MAX, "=%zu\n", piece.size);
+        assert(size > 0 && size < MESSAGE_LINE_BYTES_MAX);
+        return (size_t)size + edit_body(request, PIECE_DATA, piece, out + size);
+    }
     if (kind == PIECE_NOTE || (kind == PIECE_LINE && request->kind == 'O')) {
         return 0;
     }
@@ -263,6 +278,13 @@ static size_t edit(const struct protocol_settings *settings, enum direction dire
     return piece.size;
 }
 
+static size_t finish(const struct request *request, uint8_t *out)
+{
+    assert(request->kind != 'O');
+    memcpy(out, ".\n", 2);
+    return 2;
+}
+
 static void describe(enum direction direction, struct span message, char *text, size_t capacity)
 {
     model_protocol.describe(direction, message, text, capacity);
@@ -275,6 +297,7 @@ const struct protocol stream_protocol = {
     .frame_request = frame_request,
     .frame_response = frame_response,
     .edit = edit,
+    .finish = finish,
     .error_reply = model_error_reply,
     .describe = describe,
 };

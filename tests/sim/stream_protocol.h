@@ -27,7 +27,8 @@
  * '=', or '/' when the client's connection ends behind the response; behind it: 'I' is an interim
  * response (without body), 'Z' one after which the link carries no other. In a body towards the client
  * small letters become capitals and `+` becomes `=`, lines that begin with '~' are left out, and for an old
- * client all lines are.
+ * client all lines are. A body until the target's end-of-stream goes on in chunks as it comes, with `.` at
+ * its end; for an old client the end of its connection is its end.
  *
  * Error replies are those of `model`.
  */

@@ -101,13 +101,58 @@ static void test_response_goes_wrong_in_the_middle__its_client_is_closed(void **
     scene_end(&scene);
 }
 
-static void test_response_until_the_end__it_completes_it_and_the_client_is_closed(void **state)
+static void test_response_until_the_end__it_goes_on_in_chunks_and_the_client_stays(void **state)
 {
     (void)state;
     struct scene *scene = warm_scene();
     uint32_t ann = client_connects(scene);
     uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.\nN1.2.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<all*\nabc");
+    target_says(scene, "def");
+    assert_string_equal(client_hears(scene, ann), "=all*\n=3\nABC=3\nDEF");
+    target_ends(scene);
+    assert_string_equal(client_hears(scene, ann), ".\n");
+    assert_false(client_sees_end(scene, ann));
+    assert_int_equal(counters(scene)->responses, 2); /* with the one of warm_up */
+    assert_string_equal(target_hears(scene), ">N1.2.\n");
+    target_says(scene, "<second\n");
+    assert_string_equal(client_hears(scene, ann), "=second\n");
+    assert_served(scene, bob);
+    scene_end(&scene);
+}
+
+static void
+test_response_until_the_end_breaks_off__its_client_is_closed_without_the_last_chunk(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
     client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<all*\nabc");
+    target_resets(scene);
+    assert_string_equal(client_hears(scene, ann), "=all*\n=3\nABC");
+    assert_true(client_sees_end(scene, ann));
+    uint32_t bob = client_connects(scene);
+    client_says(scene, bob, "N2.1.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<all*\nabc");
+    time_passes(scene, SECONDS(60) + MS(1)); /* --timeout */
+    assert_string_equal(client_hears(scene, bob), "=all*\n=3\nABC");
+    assert_true(client_sees_end(scene, bob));
+    scene_end(&scene);
+}
+
+static void test_response_until_the_end_for_an_old_client__it_completes_it_and_the_client_is_closed(
+    void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "O1.1.\n");
     (void)target_hears(scene);
     target_says(scene, "<all*\nabc");
     target_says(scene, "def");
@@ -115,22 +160,38 @@ static void test_response_until_the_end__it_completes_it_and_the_client_is_close
     target_ends(scene);
     assert_true(client_sees_end(scene, ann));
     assert_false(client_sees_reset(scene, ann));
-    assert_int_equal(counters(scene)->responses, 2); /* with the one of warm_up */
     assert_served(scene, bob);
     scene_end(&scene);
 }
 
-static void test_response_until_the_end_breaks_off__its_client_sees_a_reset(void **state)
+static void test_response_until_the_end_for_an_old_client_breaks_off__it_sees_a_reset(void **state)
 {
     (void)state;
     struct scene *scene = warm_scene();
     uint32_t ann = client_connects(scene);
-    client_says(scene, ann, "N1.1.\n");
+    client_says(scene, ann, "O1.1.\n");
     (void)target_hears(scene);
     target_says(scene, "<all*\nabc");
     assert_string_equal(client_hears(scene, ann), "/all*\nABC");
     target_resets(scene);
     assert_true(client_sees_reset(scene, ann));
+    scene_end(&scene);
+}
+
+static void test_client_gone_from_a_response_until_the_end__nobody_is_told_of_its_end(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    client_says(scene, bob, "N2.1.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<all*\nabc");
+    client_resets(scene, ann);
+    target_ends(scene);
+    assert_string_equal(client_hears(scene, bob), "");
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
     scene_end(&scene);
 }
 
@@ -436,8 +497,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_buffer_memory_is_spent_by_responses__somebody_is_closed_for_it),
         cmocka_unit_test(test_response_is_cut_off__its_client_is_closed_and_gets_no_second),
         cmocka_unit_test(test_response_goes_wrong_in_the_middle__its_client_is_closed),
-        cmocka_unit_test(test_response_until_the_end__it_completes_it_and_the_client_is_closed),
-        cmocka_unit_test(test_response_until_the_end_breaks_off__its_client_sees_a_reset),
+        cmocka_unit_test(test_response_until_the_end__it_goes_on_in_chunks_and_the_client_stays),
+        cmocka_unit_test(
+            test_response_until_the_end_breaks_off__its_client_is_closed_without_the_last_chunk),
+        cmocka_unit_test(
+            test_response_until_the_end_for_an_old_client__it_completes_it_and_the_client_is_closed),
+        cmocka_unit_test(test_response_until_the_end_for_an_old_client_breaks_off__it_sees_a_reset),
+        cmocka_unit_test(test_client_gone_from_a_response_until_the_end__nobody_is_told_of_its_end),
         cmocka_unit_test(test_old_client__its_response_ends_with_its_connection_and_the_link_stays),
         cmocka_unit_test(test_old_clients_response_is_cut_off__it_sees_a_reset),
         cmocka_unit_test(test_slow_client_of_a_response_that_ends_by_closing__it_sees_a_reset),

@@ -132,10 +132,21 @@ def test_a_response_in_chunks_for_a_client_of_http_1_0(started):
 def test_a_response_that_the_end_of_the_connection_ends(started, version):
     answer = curl("-i", version, url(started, "/until-close"))
     fields = head_of(answer)[1]
-    assert "transfer-encoding" not in fields and "content-length" not in fields
-    assert "connection: close" in fields
+    assert ("transfer-encoding: chunked" in fields) == (version == "--http1.1") and "content-length" not in fields
+    assert ("connection: close" in fields) == (version == "--http1.0")
     assert answer.endswith(b"\r\n\r\n" + PARTS)
     assert curl(url(started, "/7")) == page("/7")
+
+
+@EVERY_PAGE
+def test_a_client_stays_behind_a_response_that_the_end_of_the_connection_ends(started):
+    client = connect(started)
+    for _ in range(3):
+        assert get(client, "/until-close") == PARTS
+        kept = client.sock
+        assert kept is not None and get(client, "/7") == page("/7")
+        assert client.sock is kept
+    client.close()
 
 
 @EVERY_PAGE

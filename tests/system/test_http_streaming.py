@@ -2,6 +2,7 @@
 """HTTP bodies that pass as they come: large ones, slow ones, and ones that break off."""
 
 import hashlib
+import socket
 import time
 from http.client import IncompleteRead
 
@@ -254,6 +255,12 @@ def until(sock, end):
     return data
 
 
+def ask_old(asker, path):
+    """Of HTTP/1.0, whose client is told the end of a response without length by closing."""
+    asker.send_raw(b"GET %s HTTP/1.0\r\n\r\n" % path.encode())
+    assert b"200 OK" in until(asker.sock, b"half,")
+
+
 def test_a_response_that_the_end_of_the_connection_ends_is_whole(pair, client):
     def finish(connection):
         connection.send_raw(b" and the second" * 10000)
@@ -261,8 +268,7 @@ def test_a_response_that_the_end_of_the_connection_ends_is_whole(pair, client):
 
     device, started = pair(half(UNTIL_CLOSE, finish))
     asker, other = client(started, BYTES), connect(started)
-    asker.send_raw(request("/half"))
-    assert b"200 OK" in until(asker.sock, b"half,")
+    ask_old(asker, "/half")
     device.release()
     assert http.everything(asker.sock) == b" and the second" * 10000
     assert get(other, "/other") == page("/other")
@@ -273,13 +279,40 @@ def test_a_response_that_the_end_of_the_connection_ends_is_whole(pair, client):
 def test_a_response_until_the_end_that_a_reset_cuts_off_is_no_clean_end(pair, client):
     device, started = pair(half(UNTIL_CLOSE, lambda connection: connection.reset()), *QUICK, expect=BROKEN)
     asker, other = client(started, BYTES), connect(started)
-    asker.send_raw(request("/half"))
-    until(asker.sock, b"half,")
+    ask_old(asker, "/half")
     device.release()
     with pytest.raises(ConnectionResetError):
         http.everything(asker.sock)
     assert get(other, "/other") == page("/other")
     other.close()
+
+
+def test_a_response_without_length_comes_in_chunks_as_it_comes(pair):
+    device, started = pair(half(UNTIL_CLOSE, lambda connection: connection.close()))
+    asker = connect(started)
+    asker.request("GET", "/half")
+    answer = asker.getresponse()
+    assert answer.headers["Transfer-Encoding"] == "chunked" and answer.read(15) == b"the first half,"
+    device.release()
+    assert answer.read() == b""
+    kept = asker.sock
+    assert get(asker, "/other") == page("/other")
+    assert asker.sock is kept
+    asker.close()
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_response_without_length_that_is_cut_off_is_incomplete(target, mux, tmp_path, kind):
+    """A unix socket knows no reset that could tell, but what is missing is the last chunk."""
+    device = target(BYTES, site(half(UNTIL_CLOSE, lambda connection: connection.reset())))
+    listen = "127.0.0.1:0" if kind == "tcp" else "unix:%s" % (tmp_path / "listen")
+    started = mux(device, *QUICK, listen=[listen], wire=BYTES, expect=BROKEN)
+    with socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX) as sock:
+        sock.connect(("127.0.0.1", started.port) if kind == "tcp" else str(tmp_path / "listen"))
+        sock.sendall(request("/half"))
+        assert b"\r\nTransfer-Encoding: chunked\r\n" in until(sock, b"f\r\nthe first half,\r\n")
+        device.release()
+        assert http.everything(sock) == b""
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])

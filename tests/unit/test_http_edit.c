@@ -198,10 +198,27 @@ static void test_the_client_is_told_when_its_connection_closes(void **state)
                     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\na");
     expect_response(client_10_stays, text,
                     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na");
-    expect_response(client_11, "HTTP/1.1 200 OK\r\n\r\nabc",
-                    "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc");
+    expect_response(client_11, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nabc",
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n"
+                    "Connection: close\r\n\r\nabc");
     expect_response(client_10_stays, "HTTP/1.1 200 OK\r\n\r\nabc",
                     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc");
+}
+
+static void test_a_body_without_length_goes_on_in_chunks(void **state)
+{
+    (void)state;
+    expect_response(client_11,
+                    "HTTP/1.0 200 OK\r\nX: y\r\nConnection: close\r\n\r\nhello, 17 bytes.\n",
+                    "HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "11\r\nhello, 17 bytes.\n\r\n");
+    expect_response(client_11_closes, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\na",
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
+                    "Connection: close\r\n\r\n1\r\na\r\n");
+    uint8_t out[REPLY_BYTES_MAX];
+    size_t size = protocol_http.finish(&client_11, out);
+    assert_int_equal(size, 5);
+    assert_memory_equal(out, "0\r\n\r\n", 5);
 }
 
 static void test_old_clients_get_no_chunks_and_no_interim_responses(void **state)
@@ -307,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_via_and_forwarded_are_added_if_asked),
         cmocka_unit_test(test_responses_pass_but_for_fields_of_the_link),
         cmocka_unit_test(test_the_client_is_told_when_its_connection_closes),
+        cmocka_unit_test(test_a_body_without_length_goes_on_in_chunks),
         cmocka_unit_test(test_old_clients_get_no_chunks_and_no_interim_responses),
         cmocka_unit_test(test_a_chunk_that_comes_in_parts_is_the_same_without_its_lines),
         cmocka_unit_test(test_challenges_that_bind_a_connection_are_taken_out),

@@ -11,7 +11,7 @@
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
 #define LENGTH  "Content-Length: 3\r\n"
 
-enum end { BY_HEAD, BY_LENGTH, BY_CHUNKS, BY_END };
+enum end { BY_HEAD, BY_LENGTH, BY_CHUNKS, BY_END, BY_CLOSING };
 
 /* Feeds the head, then bytes that look like each kind of body, and compares what became of them. */
 static void expect_end(const struct framing *framing, const char *head, enum end end)
@@ -20,7 +20,8 @@ static void expect_end(const struct framing *framing, const char *head, enum end
     static const char *const bodies[] = {[BY_HEAD] = "",
                                          [BY_LENGTH] = "abc",
                                          [BY_CHUNKS] = "3\r\nabc\r\n0\r\n\r\n",
-                                         [BY_END] = "abc"};
+                                         [BY_END] = "abc",
+                                         [BY_CLOSING] = "abc"};
     char text[512];
     (void)snprintf(text, sizeof text, "%s%s%s", head, bodies[end], next);
     struct framing_outcome outcome = http_frame(framing, text);
@@ -28,14 +29,15 @@ static void expect_end(const struct framing *framing, const char *head, enum end
     assert_int_equal(outcome.left, 0);
     const struct framing_message *message = &outcome.messages[0];
     assert_int_equal(message->first_size, strlen(head));
-    assert_int_equal(message->until_end, end == BY_END);
-    assert_int_equal(message->open_ended, end == BY_END || end == BY_CHUNKS);
-    if (end == BY_END) {
+    bool is_until_end = end == BY_END || end == BY_CLOSING;
+    assert_int_equal(message->until_end, is_until_end);
+    assert_int_equal(message->open_ended, is_until_end || end == BY_CHUNKS);
+    if (is_until_end) {
         assert_int_equal(outcome.count, 1);
         assert_false(message->ended);
         assert_int_equal(message->size, strlen(text));
         assert_true(message->closes);
-        assert_true(message->closes_client);
+        assert_int_equal(message->closes_client, end == BY_CLOSING);
     } else {
         assert_int_equal(outcome.count, 2);
         assert_int_equal(message->size, strlen(head) + strlen(bodies[end]));
@@ -83,7 +85,7 @@ static void test_rule_4_chunked_last_is_chunked_and_else_until_the_end(void **st
     expect_get(OK "Transfer-Encoding: gzip, chunked\r\n\r\n", BY_CHUNKS);
     expect_get(OK "Transfer-Encoding: gzip;level=\"9\"\r\n" CHUNKED "\r\n", BY_CHUNKS);
     expect_get(OK "Transfer-Encoding: gzip\r\n\r\n", BY_END);
-    expect_get(OK "Transfer-Encoding: chunked, gzip\r\n\r\n", BY_END);
+    expect_get(OK "Transfer-Encoding: chunked, gzip\r\n\r\n", BY_CLOSING); /* not chunked twice */
 }
 
 static void test_rule_6_a_length_is_the_length(void **state)
@@ -101,6 +103,9 @@ static void test_rule_8_else_until_the_end(void **state)
     (void)state;
     expect_get(OK "\r\n", BY_END);
     expect_get("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", BY_END);
+    struct framing framing = http_responses(HTTP_GET);
+    framing.request.key = HTTP_KEY_CLIENT_10;
+    expect_end(&framing, OK "\r\n", BY_CLOSING);
 }
 
 static void test_interim_responses_end_and_are_not_the_last(void **state)

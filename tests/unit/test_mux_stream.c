@@ -167,8 +167,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-#define GET    "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-#define UPLOAD "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n"
+#define GET     "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OLD_GET "GET / HTTP/1.0\r\n\r\n"
+#define UPLOAD  "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n"
 
 /* ---- requests ---- */
 
@@ -310,7 +311,7 @@ static void test_a_response_until_the_end_is_completed_by_it(void **state)
 {
     (void)state;
     struct peer *client = client_connects();
-    say(client, GET);
+    say(client, OLD_GET);
     say(&bench.link, "HTTP/1.1 200 OK\r\n\r\nall of it");
     mux_ended(bench.mux, bench.link.id);
     settle();
@@ -319,11 +320,27 @@ static void test_a_response_until_the_end_is_completed_by_it(void **state)
     assert_int_equal(mux_counters(bench.mux)->responses, 1);
 }
 
-static void test_a_response_until_the_end_that_breaks_off_ends_in_a_reset(void **state)
+static void test_a_response_until_the_end_goes_to_others_in_chunks(void **state)
 {
     (void)state;
     struct peer *client = client_connects();
     say(client, GET);
+    say(&bench.link, "HTTP/1.1 200 OK\r\n\r\nall of it");
+    assert_non_null(strstr(client->got, "\r\n\r\n9\r\nall of it\r\n"));
+    assert_null(strstr(client->got, "0\r\n\r\n"));
+    mux_ended(bench.mux, bench.link.id);
+    settle();
+    assert_non_null(strstr(client->got, "9\r\nall of it\r\n0\r\n\r\n"));
+    assert_true((client->wants & MUX_READ) != 0);
+    assert_true((client->wants & (MUX_END | MUX_CLOSE)) == 0);
+    assert_int_equal(mux_counters(bench.mux)->responses, 1);
+}
+
+static void test_a_response_until_the_end_that_breaks_off_ends_in_a_reset(void **state)
+{
+    (void)state;
+    struct peer *client = client_connects();
+    say(client, OLD_GET);
     say(&bench.link, "HTTP/1.1 200 OK\r\n\r\nhalf of it");
     mux_failed(bench.mux, bench.link.id, IO_RESET);
     settle();
@@ -364,6 +381,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_response_until_the_end_is_completed_by_it, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_response_until_the_end_goes_to_others_in_chunks,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_a_response_until_the_end_that_breaks_off_ends_in_a_reset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_interim_responses_go_before_the_final_one, set_up,
