@@ -120,7 +120,7 @@ const struct option options[] = {
          "shortest silence on a connection to the target before the next request; one request is "
          "under way at a time"},
     {DURATION("retry-delay", retry_delay_ns, "1s"), .aliases = {"retryDelay"}, .minimum = NS_PER_MS,
-     .sentence = "pause before connecting to the target again; doubles with each failure"},
+     .sentence = "shortest pause after a failed attempt to connect; doubles each time"},
     {DURATION("retry-delay-max", retry_delay_max_ns, "30s"), .minimum = NS_PER_MS,
      .sentence = "what the doubled --retry-delay does not exceed"},
     {DURATION("link-idle", link_idle_ns, "0"), .given_offset = AT(link_idle_given),

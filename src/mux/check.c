@@ -197,7 +197,7 @@ void mux_check(const struct mux *mux)
     assert(reservers == mux->reservers_count);
     assert(links == mux->links_count);
     assert(usable == mux->usable_count);
-    assert((usable == 0) == (mux->outage_from_ns != TIME_NEVER));
+    assert((usable == 0 && !mux->is_replacing) == (mux->outage_from_ns != TIME_NEVER));
     assert(in_flight == mux->counters.in_flight);
     assert(list_count(&mux->waiting) + mux->returned.count == mux->counters.waiting);
     check_waiting(mux);

@@ -2,14 +2,20 @@
 /*
  * When to connect: attempts, back-off, and the outage clock.
  *
- * An attempt resolves the target and tries its addresses one after the other. It has failed when
- * none connects, and also when the link it gave ends without a whole response; a whole response is
- * success and resets the back-off. The pause between attempts doubles from retry_delay_min to
- * retry_delay_max, with up to a quarter of jitter on top; while a request waits it is at most half
- * of queue_timeout. A failed connect pauses from its failure; a link that was up pauses from when
- * it was connected, so that a target that hangs up after an idle hour is connected again at once. A link
- * that was given up for a client's sake, before it could answer, pauses the next attempt too, or such clients
- * would have the target hammered; but the pause does not grow, since the target has done nothing.
+ * An attempt resolves the target and tries its addresses one after the other. It has *failed* when none
+ * connects, and also when the link that it gave ends before a byte has followed a request. A whole response
+ * resets the back-off. How a link ends says what comes next (dial_ending, one table):
+ *
+ *     FAILED     the next attempt waits: --retry-delay, and twice as long each time up to --retry-delay-max,
+ *                with up to a quarter of jitter on top
+ *     REPLACED   the target may be well: the next attempt begins at once, but not within REPLACE_NS of the
+ *                previous connection, or clients could have the target hammered
+ *     OVER       it was done: the next attempt begins at once
+ *
+ * While requests wait for any link at all, and for the first minute of an outage, the pause is at most half
+ * of --queue-timeout, so that there is an attempt before they fail; but never less than --retry-delay. From
+ * then on it doubles as if nobody waited. A failed connect pauses from its failure; a link that was up from
+ * when it was connected, so that a target that hangs up after an idle hour is connected again at once.
  *
  * One attempt runs at a time. An *extra* link is opened when every usable one is full and a client waits
  * for any of them, or none is empty and one waits for that. Extra links have a back-off of their own: a
@@ -17,7 +23,8 @@
  * first link is not kept waiting for it.
  *
  * The outage clock runs only while no link is usable. A waiting request notes it on arrival, and
- * has waited for a link exactly as long as the clock has advanced since.
+ * has waited for a link exactly as long as the clock has advanced since. It stands still between a link that
+ * did not fail and the attempt that follows: that pause is ours.
  */
 #include <assert.h>
 
@@ -57,14 +64,28 @@ bool dial_is_wanted(const struct mux *mux)
     return mux->options.hold || (!mux->options.on_demand && !mux->dialled);
 }
 
+/* What the pause is at most; TIME_NEVER: as long as the back-off says. */
+static uint64_t pause_max(const struct mux *mux, const struct back_off *back_off)
+{
+    const struct mux_options *options = &mux->options;
+    bool is_waited_for =
+        back_off == &mux->back_offs[0] && mux->usable_count == 0 && mux->counters.waiting > 0;
+    if (!is_waited_for ||
+        back_off->pause_from_ns >= time_after(back_off->since_ns, OUTAGE_SHORT_NS)) {
+        return TIME_NEVER;
+    }
+    uint64_t half = options->queue_timeout_ns / 2;
+    return half > options->retry_delay_min_ns ? half : options->retry_delay_min_ns;
+}
+
 static uint64_t due_at(const struct mux *mux, const struct back_off *back_off)
 {
-    uint64_t pause = back_off->pause_ns;
-    uint64_t pause_max = mux->options.queue_timeout_ns / 2;
-    if (mux->usable_count == 0 && mux->counters.waiting > 0 && pause > pause_max) {
-        pause = pause_max;
-    }
-    return time_after(back_off->pause_from_ns, pause);
+    uint64_t most = pause_max(mux, back_off);
+    uint64_t pause = back_off->pause_ns < most ? back_off->pause_ns : most;
+    uint64_t at = time_after(back_off->pause_from_ns, pause);
+    uint64_t replaced_at =
+        mux->replacements_count == 0 ? 0 : time_after(mux->connected_ns, REPLACE_NS);
+    return at > replaced_at ? at : replaced_at;
 }
 
 /* One attempt at a time. */
@@ -98,6 +119,11 @@ static void attempt_begin(struct mux *mux, struct link *link)
     link->is_extra = mux->usable_count > 0;
     link->state = LINK_RESOLVING;
     link->since_ns = mux->now_ns;
+    if (mux->replacements_count > 0) {
+        mux->replacements_count--;
+    }
+    mux->is_replacing = false;
+    outage_update(mux);
     observe(mux, (struct mux_event){
                      .kind = MUX_LINK_CONNECTING, .link_id = link_id(link), .link = link->serial});
     link_touch(mux, link);
@@ -120,47 +146,84 @@ void dial_run(struct mux *mux)
     attempt_begin(mux, link);
 }
 
-/* retry_delay_min * 2^(failures - 1), at most retry_delay_max. */
-static uint64_t pause_after(const struct mux *mux, uint32_t failures)
+void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
 {
-    uint64_t pause = mux->options.retry_delay_min_ns;
-    for (uint32_t doubled = 1; doubled < failures && pause < mux->options.retry_delay_max_ns;
-         doubled++) {
-        pause *= 2;
-    }
-    return pause < mux->options.retry_delay_max_ns ? pause : mux->options.retry_delay_max_ns;
-}
-
-void dial_pause(struct mux *mux, const struct link *link, uint64_t from_ns)
-{
+    const struct mux_options *options = &mux->options;
     struct back_off *back_off = &mux->back_offs[link->is_extra];
-    if (back_off->failures == 0) {
-        back_off->failures = 1;
+    if (back_off->base_ns == 0) {
+        back_off->base_ns = options->retry_delay_min_ns;
+        back_off->since_ns = mux->now_ns;
+    } else {
+        bool is_most = back_off->base_ns > options->retry_delay_max_ns / 2;
+        back_off->base_ns = is_most ? options->retry_delay_max_ns : back_off->base_ns * 2;
     }
-    uint64_t pause = pause_after(mux, back_off->failures);
-    back_off->pause_ns = pause + random_below(&mux->random, pause / 4 + 1);
     if (from_ns >
         back_off->pause_from_ns) { /* of several links an old one may be the last to end */
         back_off->pause_from_ns = from_ns;
     }
+    uint64_t most = pause_max(mux, back_off);
+    back_off->base_ns = back_off->base_ns < most ? back_off->base_ns : most;
+    back_off->pause_ns = back_off->base_ns + random_below(&mux->random, back_off->base_ns / 4 + 1);
     uint64_t at = due_at(mux, back_off);
     uint64_t rest_ns = at > mux->now_ns ? at - mux->now_ns : 0;
     observe(mux, (struct mux_event){.kind = MUX_LINK_RETRY,
                                     .ns = dial_is_wanted(mux) ? rest_ns : TIME_NEVER});
 }
 
-void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns)
+void dial_connected(struct mux *mux)
 {
-    struct back_off *back_off = &mux->back_offs[link->is_extra];
-    if (back_off->failures < UINT32_MAX) {
-        back_off->failures++;
-    }
-    dial_pause(mux, link, from_ns);
+    mux->connected_ns = mux->now_ns;
 }
 
 void dial_succeeded(struct mux *mux, const struct link *link)
 {
     mux->back_offs[link->is_extra] = (struct back_off){0};
+}
+
+enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard)
+{
+    switch ((int)reason) {
+    case REASON_LINK_IDLE:
+    case REASON_LINK_LIFETIME:
+    case REASON_SHUTDOWN:
+    case REASON_REQUEST_CLOSES:
+    case REASON_RESPONSE_CLOSES:
+    case REASON_EARLY_RESPONSE:
+        return LINK_END_OVER;
+    case REASON_HALF_REQUEST:
+    case REASON_ORPHAN:
+    case REASON_MEMORY:
+        return LINK_END_REPLACED;
+    case REASON_TARGET_MALFORMED:
+    case REASON_TARGET_TOO_LARGE:
+    case REASON_TARGET_STRAY:
+    case REASON_RESPONSE_TIMEOUT:
+        return heard ? LINK_END_REPLACED : LINK_END_FAILED;
+    default: /* the target, or the network, has ended it */
+        if (answered) {
+            return LINK_END_OVER;
+        }
+        return heard ? LINK_END_REPLACED : LINK_END_FAILED;
+    }
+}
+
+void dial_ends(struct mux *mux, enum link_end end)
+{
+    mux->is_replacing = end != LINK_END_FAILED && !is_dialling(mux);
+}
+
+void dial_ended(struct mux *mux, const struct link *link, enum link_end end)
+{
+    switch (end) {
+    case LINK_END_OVER:
+        break;
+    case LINK_END_REPLACED:
+        mux->replacements_count++;
+        break;
+    case LINK_END_FAILED:
+        dial_failed(mux, link, link->up_ns);
+        break;
+    }
 }
 
 uint64_t outage_clock(const struct mux *mux)
@@ -171,7 +234,7 @@ uint64_t outage_clock(const struct mux *mux)
 
 void outage_update(struct mux *mux)
 {
-    bool outage = mux->usable_count == 0;
+    bool outage = mux->usable_count == 0 && !mux->is_replacing;
     if (outage == (mux->outage_from_ns != TIME_NEVER)) {
         return;
     }

@@ -28,6 +28,8 @@ enum {
     (10 * NS_PER_S) /* longest wait for a name service; glibc's own default is 10 s */
 #define SILENCE_PROBE_NS (1 * NS_PER_MS)
 /* Emptied slabs, in case they are needed again; twice as long at most. */
-#define SLABS_STAY_NS (100 * NS_PER_MS)
+#define SLABS_STAY_NS   (100 * NS_PER_MS)
+#define REPLACE_NS      (250 * NS_PER_MS) /* from one connection to the one that replaces it */
+#define OUTAGE_SHORT_NS (60 * NS_PER_S)   /* for so long those who wait are tried for in time */
 
 #endif

@@ -144,32 +144,16 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
     }
 }
 
-/* Whether its end says nothing about the target: a client went in the middle of its request, or of a large
- * response. */
-static bool is_clients_doing(enum mux_reason reason)
-{
-    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_MEMORY;
-}
-
-/* The link has not delivered a whole response. */
-static void attempt_ended(struct mux *mux, const struct link *link, enum mux_reason reason)
-{
-    if (is_clients_doing(reason)) {
-        dial_pause(mux, link, link->up_ns);
-    } else if (reason != REASON_LINK_IDLE && reason != REASON_LINK_LIFETIME &&
-               reason != REASON_SHUTDOWN) {
-        dial_failed(mux, link, link->up_ns);
-    }
-}
-
 /* A link that was up is no longer: everything on it is settled, the newest first, so that what
  * returns to the front of the queue stands there in its old order. */
 static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enum link_state state)
 {
     assert(link_is_usable(link));
+    enum link_end end = dial_ending(reason, link->answered, link->heard);
     link->reason = reason;
     link->probing = false;
     mux->counters.links_lost++;
+    dial_ends(mux, end);
     enter(mux, link, state);
     buf_clear(&mux->link_bufs, &link->in);
     buf_clear(&mux->link_bufs, &link->out);
@@ -184,9 +168,7 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
         settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
                         reason);
     }
-    if (!link->answered) {
-        attempt_ended(mux, link, reason);
-    }
+    dial_ended(mux, link, end);
 }
 
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason)
@@ -317,6 +299,7 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
     link->was_up = true;
     link->up_ns = link->last_io_ns = mux->now_ns;
     mux->counters.links_up++;
+    dial_connected(mux);
     link->trust_missing = mux->is_wary ? TRUST_RESPONSES : 0;
     link->probing = true; /* a target that greets is found out before a request is sent */
     enter(mux, link, mux->options.delay_ns > 0 ? LINK_DELAYING : LINK_UP);

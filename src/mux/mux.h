@@ -105,13 +105,13 @@ enum mux_event_kind {
     MUX_LINK_CONNECTING, /* an attempt begins: creating target connection */
     MUX_LINK_UP,         /* origin */
     MUX_LINK_FAILED,     /* an address could not be connected or resolved: reason, failure */
-    MUX_LINK_RETRY, /* all addresses failed, or the link ended unanswered: ns until the next attempt,
+    MUX_LINK_RETRY,      /* all addresses failed, or the link did: ns until the next attempt,
                        TIME_NEVER when there is none before somebody asks */
-    MUX_LINK_LOST,  /* a link that was up has ended or is being replaced: reason */
-    MUX_LINK_CLOSED,   /* its slot is free; reported inside mux_closed, after MUX_LINK_UP only */
-    MUX_REQUEST,       /* a whole request was received: bytes */
-    MUX_JOINED,        /* it takes no link, but shares the response of `leader` */
-    MUX_REQUEST_TAKEN, /* it goes out on a link: bytes (as sent), ns it waited */
+    MUX_LINK_LOST,       /* a link that was up has ended or is being replaced: reason */
+    MUX_LINK_CLOSED,     /* its slot is free; reported inside mux_closed, after MUX_LINK_UP only */
+    MUX_REQUEST,         /* a whole request was received: bytes */
+    MUX_JOINED,          /* it takes no link, but shares the response of `leader` */
+    MUX_REQUEST_TAKEN,   /* it goes out on a link: bytes (as sent), ns it waited */
     MUX_RESPONSE, /* a response piece goes to the client (client 0: an orphan's, swallowed): bytes,
                      ns */
     MUX_ERROR_REPLY,    /* the multiplexer answers: reason, bytes (size 0: closes instead) */

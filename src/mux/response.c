@@ -385,6 +385,7 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     mux->counters.link_bytes_in += bytes.size;
     link->last_io_ns = mux->now_ns;
     link->timeouts = 0;
+    link->heard = link->heard || link->written > 0;
     if (!link_is_usable(link)) {
         return;
     }

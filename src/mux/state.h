@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "mux/dial.h"
 #include "mux/ids.h"
 #include "mux/keys.h"
 #include "mux/limits.h"
@@ -142,6 +143,7 @@ struct link {
     enum link_state state;
     enum mux_reason reason; /* from the moment its end is decided */
     bool answered;          /* delivered a whole response */
+    bool heard;             /* a byte has come since a request went out */
     bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up;
@@ -199,13 +201,6 @@ struct exchange {
     bool has_effect; /* counted in mux->effects_open */
 };
 
-/* How long to wait before the next attempt to connect. */
-struct back_off {
-    uint32_t failures;      /* attempts since the last whole response */
-    uint64_t pause_from_ns; /* the pause runs from here */
-    uint64_t pause_ns;      /* to the next attempt, when nobody waits */
-};
-
 struct mux {
     struct mux_options options;
     struct mux_observer observer;
@@ -251,12 +246,15 @@ struct mux {
     struct buf_pool link_bufs;
 
     /* dial.c */
-    struct back_off back_offs[2];            /* of links while there is none, and of extra ones */
+    struct back_off back_offs[2]; /* of links while there is none, and of extra ones */
+    uint32_t replacements_count;  /* links that were replaced, and no attempt was begun since */
+    uint64_t connected_ns;        /* the last link was connected */
     uint32_t addresses_count, address_index; /* of the attempt that is under way */
     bool dialled;                            /* one attempt was begun (eager start) */
     bool is_wary;       /* a link ended with unanswered requests, and none has answered two since */
     uint64_t outage_ns; /* time without a usable link, up to outage_from_ns */
-    uint64_t outage_from_ns; /* the present outage began; TIME_NEVER: there is a usable link */
+    uint64_t outage_from_ns; /* the present outage began; TIME_NEVER: there is none */
+    bool is_replacing; /* the last link did not fail, and no attempt was begun since: no outage */
     struct random random;
 
     bool draining;
@@ -407,21 +405,6 @@ void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
  * exchanges. */
 void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
 bool link_is_usable(const struct link *link);
-
-/* ---- dial.c ---- */
-void dial_init(struct mux *mux);
-bool dial_is_wanted(const struct mux *mux);
-/* Begins an attempt if one is wanted, allowed and due. */
-void dial_run(struct mux *mux);
-/* When the next attempt is due; TIME_NEVER: none is wanted or one is under way. */
-uint64_t dial_deadline(const struct mux *mux);
-/* The next attempt pauses, as after the failures so far, or after one. */
-void dial_pause(struct mux *mux, const struct link *link, uint64_t from_ns);
-/* An attempt has failed: all addresses, or a link that ended without a whole response. */
-void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns);
-void dial_succeeded(struct mux *mux, const struct link *link);
-void outage_update(struct mux *mux);
-uint64_t outage_clock(const struct mux *mux);
 
 /* ---- schedule.c ---- */
 void schedule(struct mux *mux);

@@ -167,6 +167,8 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
         if (!entry->is_ready && is_ready(world, entry, upto)) {
             entry->is_ready = true;
             entry->ready_at = world->now_ns;
+            entry->ready_outage_ns = links_outage_ns(world);
+            entry->ready_outages = world->dialling.outages;
         }
         if (entry->surely_ready_at == TIME_NEVER && is_surely_ready(world, entry, upto)) {
             entry->surely_ready_at = world->now_ns;
@@ -270,7 +272,7 @@ bool sim_client_cause_is_real(const struct world *world, const struct client *cl
 {
     switch (reason_trouble(reason)) {
     case TROUBLE_UNREACHABLE:
-        return has_waited(world, entry, world->options.queue_timeout_ns);
+        return links_were_out(world, entry, world->options.queue_timeout_ns);
     case TROUBLE_TIMEOUT:
         return timed_out(world, entry);
     case TROUBLE_BROKEN:

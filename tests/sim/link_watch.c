@@ -321,6 +321,7 @@ void link_watch_received(struct world *world, struct connection *link)
 {
     struct link_watch *watch = &link->watch;
     watch->last_byte_at = world->now_ns;
+    watch->heard = watch->heard || link->sent_bytes > 0;
     if (!world->modelled) {
         return;
     }

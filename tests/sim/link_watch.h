@@ -48,6 +48,7 @@ struct link_watch {
     uint32_t retired;     /* identifiers whose response did not come in time */
     uint32_t timeouts;    /* since something was received, by identifier */
     uint64_t answered;    /* whole responses */
+    bool heard;           /* a byte was read since a request went out */
     uint64_t lost_in;     /* the reading in which it was given up; even: in none */
     const char *spoilt;   /* why no further request may be sent; NULL: it may */
     bool has_half; /* half of a message is there that nobody waits for, and may be harmless */

@@ -9,7 +9,8 @@
 
 void links_begin(struct dialling *dialling)
 {
-    *dialling = (struct dialling){.stranded_since = TIME_NEVER, .crowded_since = TIME_NEVER};
+    *dialling = (struct dialling){
+        .stranded_since = TIME_NEVER, .crowded_since = TIME_NEVER, .out_since = TIME_NEVER};
 }
 
 /* What system calls may take in one turn. */
@@ -32,45 +33,100 @@ static uint32_t usable_count(const struct world *world)
     return count;
 }
 
+/* ---- outages ---- */
+
+static bool is_dialling(const struct world *world);
+
+/* No link is usable, but for the pause between one that did not fail and the attempt that follows. */
+static void note_outage(struct world *world)
+{
+    struct dialling *dialling = &world->dialling;
+    bool is_out = usable_count(world) == 0 && !dialling->is_replacing;
+    if (is_out != (dialling->out_since != TIME_NEVER)) {
+        dialling->outage_ns = links_outage_ns(world);
+        dialling->out_since = is_out ? world->now_ns : TIME_NEVER;
+        dialling->outages++;
+    }
+}
+
+uint64_t links_outage_ns(const struct world *world)
+{
+    const struct dialling *dialling = &world->dialling;
+    return dialling->outage_ns +
+           (dialling->out_since == TIME_NEVER ? 0 : world->now_ns - dialling->out_since);
+}
+
+bool links_were_out(const struct world *world, const struct ledger_entry *entry, uint64_t ns)
+{
+    uint64_t out_ns = links_outage_ns(world) - entry->ready_outage_ns;
+    uint64_t changes = world->dialling.outages - entry->ready_outages;
+    return out_ns + (changes + 1) * slack_ns(world) >= ns;
+}
+
 /* ---- back-off ---- */
 
-/* The least pause behind so many failed attempts in a row. Those who wait for any link at all do not wait
- * for longer than half of --queue-timeout. */
-static uint64_t least_pause(const struct mux_options *options, uint64_t failed, bool is_extra)
+/* How a link ends, and what that means for the next attempt. */
+enum ending { ENDING_OVER, ENDING_REPLACED, ENDING_FAILED };
+
+static enum ending ending_of(const struct connection *link, enum mux_reason reason)
 {
-    if (failed == 0) {
-        return 0;
+    const struct link_watch *watch = &link->watch;
+    bool is_over = reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME ||
+                   reason == REASON_SHUTDOWN || reason == REASON_RESPONSE_CLOSES ||
+                   reason == REASON_REQUEST_CLOSES || reason == REASON_EARLY_RESPONSE;
+    bool is_clients = reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+    bool is_the_targets =
+        reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET || reason == REASON_IO_ERROR;
+    if (is_over || (is_the_targets && watch->answered > 0)) {
+        return ENDING_OVER;
     }
-    uint64_t pause = options->retry_delay_min_ns;
-    for (uint64_t i = 1; i < failed && pause < options->retry_delay_max_ns; i++) {
-        pause *= 2;
-    }
-    pause = pause < options->retry_delay_max_ns ? pause : options->retry_delay_max_ns;
-    return is_extra || pause < options->queue_timeout_ns / 2 ? pause
-                                                             : options->queue_timeout_ns / 2;
+    return is_clients || reason == REASON_MEMORY || watch->heard ? ENDING_REPLACED : ENDING_FAILED;
 }
 
-static void add_pause(struct dialling *dialling, bool is_extra, uint64_t from)
+static uint64_t smaller(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+static uint64_t doubled(const struct mux_options *options, uint64_t pause)
+{
+    return pause == 0 ? options->retry_delay_min_ns
+                      : smaller(2 * pause, options->retry_delay_max_ns);
+}
+
+/* What the pause is at most while requests wait for any link, in the first minute. */
+static uint64_t short_pause(const struct mux_options *options)
+{
+    uint64_t half = options->queue_timeout_ns / 2;
+    return half > options->retry_delay_min_ns ? half : options->retry_delay_min_ns;
+}
+
+static bool is_short(const struct failures *failures)
+{
+    return failures->from < time_after(failures->since, 60 * NS_PER_S);
+}
+
+/* Whoever waited when it failed, the pause is between the two. */
+static void add_failure(const struct world *world, struct dialling *dialling, bool is_extra,
+                        uint64_t from)
 {
     struct failures *behind = &dialling->behind[is_extra];
-    behind->count += behind->count == 0;
-    if (from > behind->from) {
-        behind->from = from;
+    const struct mux_options *options = &world->options;
+    behind->since = behind->count++ == 0 ? world->now_ns : behind->since;
+    behind->from = from > behind->from ? from : behind->from;
+    behind->least = doubled(options, behind->least);
+    behind->most = doubled(options, behind->most);
+    if (!is_extra && is_short(behind)) {
+        behind->least = smaller(behind->least, short_pause(options));
     }
-}
-
-static void add_failure(struct dialling *dialling, bool is_extra, uint64_t from)
-{
-    dialling->behind[is_extra].count++;
-    add_pause(dialling, is_extra, from);
 }
 
 /* One attempt runs at a time: the last one, if its link never came up, has failed. */
-static void settle_attempt(struct dialling *dialling)
+static void settle_attempt(const struct world *world, struct dialling *dialling)
 {
     if (dialling->is_open) {
         dialling->is_open = false;
-        add_failure(dialling, dialling->is_extra, dialling->from);
+        add_failure(world, dialling, dialling->is_extra, dialling->from);
     }
 }
 
@@ -89,17 +145,23 @@ static bool is_dialling(const struct world *world)
 
 static void check_no_storm(const struct world *world)
 {
-    const struct failures *failures = &world->dialling.behind[world->dialling.is_extra];
-    uint64_t pause = least_pause(&world->options, failures->count, world->dialling.is_extra);
+    const struct dialling *dialling = &world->dialling;
+    const struct failures *failures = &dialling->behind[dialling->is_extra];
+    uint64_t pause = failures->least;
     uint64_t passed = world->now_ns - failures->from + slack_ns(world);
     if (passed < pause) {
         sim_fail(
             "recovery without a storm",
             "attempt at %s link begins %llu us after the last of %llu that failed, %llu us is the "
             "pause",
-            world->dialling.is_extra ? "an extra" : "the first",
-            (unsigned long long)(passed / NS_PER_US), (unsigned long long)failures->count,
-            (unsigned long long)(pause / NS_PER_US));
+            dialling->is_extra ? "an extra" : "the first", (unsigned long long)(passed / NS_PER_US),
+            (unsigned long long)failures->count, (unsigned long long)(pause / NS_PER_US));
+    }
+    passed = world->now_ns - dialling->connected_at + slack_ns(world);
+    if (dialling->replacements > 0 && passed < SIM_REPLACE_NS) {
+        sim_fail("clients cannot have the target hammered",
+                 "a link is replaced %llu us after the previous connection",
+                 (unsigned long long)(passed / NS_PER_US));
     }
 }
 
@@ -120,7 +182,7 @@ static void check_extra_link_is_needed(const struct world *world)
 void links_dial(struct world *world)
 {
     struct dialling *dialling = &world->dialling;
-    settle_attempt(dialling);
+    settle_attempt(world, dialling);
     dialling->is_open = true;
     dialling->is_begun = false;
     dialling->is_extra = usable_count(world) > 0;
@@ -131,26 +193,35 @@ void links_dial(struct world *world)
         check_extra_link_is_needed(world);
     }
     dialling->from = world->now_ns;
+    dialling->replacements -= dialling->replacements > 0;
+    dialling->is_replacing = false;
+    note_outage(world);
+}
+
+void links_up(struct world *world)
+{
+    world->dialling.connected_at = world->now_ns;
+    note_outage(world);
 }
 
 void links_succeeded(struct world *world, const struct connection *link)
 {
     if (!is_dialling(world)) {
-        settle_attempt(&world->dialling);
+        settle_attempt(world, &world->dialling);
     }
     world->dialling.behind[link->is_extra] = (struct failures){0};
 }
 
 void links_lost(struct world *world, const struct connection *link, enum mux_reason reason)
 {
-    bool deliberate =
-        reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME || reason == REASON_SHUTDOWN;
-    bool is_clients_doing =
-        reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_MEMORY;
-    if (link->watch.answered == 0 && is_clients_doing) {
-        add_pause(&world->dialling, link->is_extra, link->connected_at);
-    } else if (link->watch.answered == 0 && !deliberate) {
-        add_failure(&world->dialling, link->is_extra, link->connected_at);
+    struct dialling *dialling = &world->dialling;
+    enum ending ending = ending_of(link, reason);
+    dialling->is_replacing = ending != ENDING_FAILED && !is_dialling(world);
+    note_outage(world);
+    if (ending == ENDING_REPLACED) {
+        dialling->replacements++;
+    } else if (ending == ENDING_FAILED) {
+        add_failure(world, dialling, link->is_extra, link->connected_at);
     }
     world->calm_links_lost_max += reason == REASON_LINK_LIFETIME;
 }
@@ -160,9 +231,16 @@ void links_lost(struct world *world, const struct connection *link, enum mux_rea
 /* When an attempt is due at the latest, but for what system calls take. */
 static uint64_t due_at(const struct world *world, bool is_extra)
 {
-    const struct failures *failures = &world->dialling.behind[is_extra];
-    uint64_t pause = least_pause(&world->options, failures->count, is_extra) * 5 / 4;
-    return failures->count == 0 ? 0 : failures->from + pause;
+    const struct dialling *dialling = &world->dialling;
+    const struct failures *failures = &dialling->behind[is_extra];
+    uint64_t pause = failures->most * 5 / 4;
+    if (!is_extra && is_short(failures)) {
+        pause = smaller(pause, short_pause(&world->options));
+    }
+    uint64_t at = failures->count == 0 ? 0 : failures->from + pause;
+    uint64_t replaced_at =
+        dialling->replacements == 0 ? 0 : dialling->connected_at + SIM_REPLACE_NS;
+    return at > replaced_at ? at : replaced_at;
 }
 
 /* A request that waits without any link is worth an attempt as soon as the pause is over. */
@@ -174,7 +252,7 @@ void check_recovery_is_prompt(struct world *world)
         dialling->stranded_since = TIME_NEVER;
         return;
     }
-    settle_attempt(dialling);
+    settle_attempt(world, dialling);
     if (dialling->stranded_since == TIME_NEVER) {
         dialling->stranded_since = world->now_ns;
     }
@@ -212,7 +290,7 @@ void check_extra_links_are_opened(struct world *world)
         dialling->crowded_since = TIME_NEVER;
         return;
     }
-    settle_attempt(dialling);
+    settle_attempt(world, dialling);
     if (dialling->crowded_since == TIME_NEVER) {
         dialling->crowded_since = world->now_ns;
     }

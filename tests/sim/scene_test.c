@@ -30,3 +30,15 @@ void scene_is_served(struct scene *scene, uint32_t client, const char *answer)
     target_says(scene, "<well\n");
     assert_string_equal(client_hears(scene, client), answer);
 }
+
+void target_lets_go(struct scene *scene)
+{
+    uint64_t at = newest_link(scene)->connected_at + MS(250);
+    uint64_t links = links_so_far(scene);
+    target_ends(scene);
+    if (scene->world->now_ns < at) {
+        time_passes(scene, at - scene->world->now_ns - 1);
+        assert_int_equal(links_so_far(scene), links);
+        time_passes(scene, MS(1));
+    }
+}

@@ -28,4 +28,7 @@ void scene_warm_up(struct scene *scene, const char *answer);
 /* Asks and is answered: the route works. `answer` is what the client hears of "well". */
 void scene_is_served(struct scene *scene, uint32_t client, const char *answer);
 
+/* The target ends a link that is replaced, no sooner than 250 ms after it was connected. */
+void target_lets_go(struct scene *scene);
+
 #endif

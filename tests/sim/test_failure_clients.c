@@ -196,7 +196,7 @@ static void test_client_gone_while_its_request_is_partly_sent__the_link_is_repla
     assert_string_equal(target_hears(scene), ">N1."); /* and never another's behind it */
     assert_true(target_sees_end(scene));
     assert_int_equal(links_so_far(scene), 1); /* the successor waits until the target has noticed */
-    target_ends(scene);
+    target_lets_go(scene);
     assert_int_equal(links_so_far(scene), 2);
     assert_string_equal(target_hears(scene), ">N2.1.\n");
     target_says(scene, "<2\n");

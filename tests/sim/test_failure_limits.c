@@ -131,7 +131,7 @@ test_no_memory_for_an_early_response__the_client_goes_and_the_link_is_replaced(v
     assert_true(client_is_closed(scene, ann));
     assert_string_equal(target_hears(scene), ">N1.1.");
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n");
     scene_end(&scene);
     memory_forget_failures();

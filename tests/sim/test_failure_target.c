@@ -289,7 +289,7 @@ static void test_bytes_on_an_idle_link__counted_dropped_and_the_link_replaced(vo
     target_says(scene, "<nobody asked\n");
     assert_int_equal(counters(scene)->strays, 1);
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_served(scene, ann);
     assert_int_equal(links_so_far(scene), 2);
     scene_end(&scene);
@@ -308,7 +308,7 @@ static void test_response_sent_twice__the_second_reaches_nobody(void **state)
     assert_string_equal(client_hears(scene, ann), "1\n");
     assert_string_equal(client_hears(scene, bob), "");
     assert_int_equal(counters(scene)->strays, 1);
-    target_ends(scene);
+    target_lets_go(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n"); /* it had not been sent before */
     target_says(scene, "<2\n");
     assert_string_equal(client_hears(scene, bob), "2\n");
@@ -339,7 +339,7 @@ static void test_target_sends_garbage__link_replaced_and_error_reply(void **stat
     target_says(scene, "garbage\n");
     assert_string_equal(client_hears(scene, ann), "E broken 1.1\n");
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_served(scene, ann);
     scene_end(&scene);
 }

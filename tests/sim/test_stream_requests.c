@@ -231,7 +231,7 @@ static void test_uploader_ends_while_it_holds_the_link__both_end(void **state)
     client_half_closes(scene, ann);
     assert_true(client_is_closed(scene, ann));
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n");
     scene_end(&scene);
 }
@@ -246,7 +246,7 @@ static void test_uploader_vanishes_while_it_holds_the_link__the_link_is_replaced
     client_resets(scene, ann);
     assert_string_equal(target_hears(scene), ""); /* never another's behind half of one */
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n");
     scene_end(&scene);
 }
@@ -263,7 +263,7 @@ static void test_body_goes_wrong_behind_its_head__error_reply_and_link_replaced(
     assert_true(client_sees_end(scene, ann));
     assert_string_equal(target_hears(scene), "");
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n");
     scene_end(&scene);
 }

@@ -383,7 +383,7 @@ test_client_gone_with_much_of_a_response_announced__the_link_is_replaced_at_once
     target_says(scene, "<yes:\n+300000\nabc");
     client_resets(scene, ann); /* and the target says nothing more */
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     uint32_t bob = client_connects(scene);
     client_says(scene, bob, "N2.1.\n");
     assert_string_equal(target_hears(scene), ">N2.1.\n");
@@ -423,7 +423,7 @@ static void test_client_gone_before_its_response_begins__it_counts_what_is_annou
     client_resets(scene, cid);
     target_says(scene, "<yes:\n+300000\n");
     assert_true(target_sees_end(scene));
-    target_ends(scene);
+    target_lets_go(scene);
     uint32_t dan = client_connects(scene);
     client_says(scene, dan, "N4.1.\n");
     assert_string_equal(target_hears(scene), ">N4.1.\n");

@@ -257,6 +257,7 @@ static void on_link_up(struct world *world, const struct mux_event *event)
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     link->was_up = true;
+    links_up(world);
     link_watch_up(world, link);
 }
 

@@ -320,6 +320,7 @@ test_half_a_message_on_an_idle_link_is_not_the_beginning_of_the_next_response(vo
     play_say(client, "w0007b\n");
     play_got(link, "");
     assert_true(link->ended);
+    play_time(MS(250));
     play_got(play_link(2), "w0002b\n");
     play_say(play_link(2), "w0002B\n");
     play_got(client, "w0007B\n");

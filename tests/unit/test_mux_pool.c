@@ -107,6 +107,8 @@ static void test_a_link_that_is_retired_counts_among_several(void **state)
     asking("w3\n");
     assert_int_equal(play.attempts, 2);
     play_end(play_link(1));
+    assert_int_equal(play.attempts, 2);
+    play_time(MS(250)); /* from when the other one was connected */
     assert_int_equal(play.attempts, 3);
     play_got(play_link(3), "w3\n");
 }

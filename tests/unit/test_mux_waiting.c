@@ -97,10 +97,31 @@ static void test_who_comes_back_waits_no_longer_than_others(void **state)
     assert_int_equal(play_counters()->waiting, 0);
 }
 
+static void test_there_is_room_for_all_that_come_back(void **state)
+{
+    (void)state;
+    static char requests[2 * 600 + 1];
+    for (size_t index = 0; index < 600; index++) {
+        memcpy(requests + 2 * index, "g\n", 2);
+    }
+    struct mux_options options = play_options(&play_by_order);
+    options.in_flight_max = 600;
+    play_open(&options);
+    struct peer *client = play_client();
+    play_say(client, "g\n");
+    play_say(play_link(1), "A\n");
+    play_say(client, requests);
+    assert_int_equal(play_counters()->in_flight, 600);
+    play.refuses = true;
+    play_reset(play_link(1));
+    assert_int_equal(play.mux->returned.count, 600);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_who_comes_back_passes_nobody, play_close),
+        cmocka_unit_test_teardown(test_there_is_room_for_all_that_come_back, play_close),
         cmocka_unit_test_teardown(test_who_comes_back_waits_no_longer_than_others, play_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
