@@ -6,6 +6,7 @@ A ratio is compared as it is printed, with two decimals. A goal of which nothing
 
 import dataclasses
 
+import parts_busy
 from contenders import DIRECT, HAPROXY, OURS, RELAY
 from parts_checks import violations
 from parts_clients import CHURN_CLIENTS, WITH, WITHOUT
@@ -128,8 +129,19 @@ def other_goals(store: Store) -> list[Goal]:
     ]
 
 
+def spin_goals(store: Store) -> list[Goal]:
+    return [
+        Goal("`--spin auto`, whatever disturbs it: rate beside `off`, the worst", MORE, 0.90,
+             parts_busy.worst(store, "requests_per_second", min)),
+        Goal("the same: p99 beside `off`, the worst", LESS, 2.00,
+             parts_busy.worst(store, "latency_p99_us", max)),
+        Goal("`--spin auto` at rest: CPU", LESS, 0.1, parts_busy.at_rest_percent(store), " %"),
+    ]
+
+
 def all_goals(store: Store) -> list[Goal]:
-    groups = (lockstep_goals, pipeline_goals, latency_goals, http_goals, client_goals, other_goals)
+    groups = (lockstep_goals, pipeline_goals, latency_goals, http_goals, client_goals, spin_goals,
+              other_goals)
     return [goal for group in groups for goal in group(store)]
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import machine
+import parts_busy
 import parts_checks
 import parts_clients
 import parts_cost
@@ -31,7 +32,7 @@ from session import WIRES, Options, Session
 from store import Store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PARTS = {part.name: part for module in (parts_lockstep, parts_spin, parts_pipeline, parts_http, parts_clients,
+PARTS = {part.name: part for module in (parts_lockstep, parts_spin, parts_busy, parts_pipeline, parts_http, parts_clients,
                                         parts_cost, parts_pace, parts_checks) for part in module.PARTS}
 PACKAGES = ("gnuplot-nox", "util-linux")
 

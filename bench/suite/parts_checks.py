@@ -108,7 +108,8 @@ def count_instructions(session: Session, wire: str, clients: int, requests: int,
         target = cast.bare(wire)
         mux = cast.keep(crew.start("multiplexer under valgrind", [
             "valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", session.options.program, "server",
-            "-p", wire, "-t", target.address, "-l", "127.0.0.1:0", *flags], SERVERS.middle), (0,))
+            "-p", wire, "-t", target.address, "-l", "127.0.0.1:0", "--spin", "off", *flags], SERVERS.middle),
+                        (0,))
         run_fixed(session, mux, wire, clients, requests)
     return instructions_in(file.read_text())
 

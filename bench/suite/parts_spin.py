@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Looking for events awake before sleeping: what it brings, and what it costs."""
 
-from contenders import HAPROXY, OURS
+from contenders import HAPROXY
 from part import Part
 from processes import BESIDE_LOAD, MIDDLE_ALONE, ONE_CORE, UNPINNED
 from report import Section
@@ -12,6 +12,7 @@ from tables import CPU, P50, RATE, View
 SPIN_CLIENTS = (1, 64)
 SPIN_WIRE = "http"
 SPIN_PLACES = (MIDDLE_ALONE, ONE_CORE, BESIDE_LOAD, UNPINNED)
+OFF = "--spin off"
 AUTO = "--spin auto"
 FIXED = "--spin 50us"
 
@@ -25,7 +26,7 @@ def measure_spin(session: Session) -> None:
         jobs = []
         for place in SPIN_PLACES:
             target = cast.target(SPIN_WIRE, place=place)
-            servers = {HAPROXY: cast.haproxy(target, place), OURS: cast.mux(SPIN_WIRE, target, place=place),
+            servers = {HAPROXY: cast.haproxy(target, place), OFF: cast.mux(SPIN_WIRE, target, *OFF.split(), place=place),
                        AUTO: cast.mux(SPIN_WIRE, target, *AUTO.split(), place=place),
                        FIXED: cast.mux(SPIN_WIRE, target, *FIXED.split(), place=place)}
             for count in SPIN_CLIENTS:
@@ -41,8 +42,8 @@ def spin_sections(store: Store) -> list[Section]:
         "spares the waking up and pays with CPU. `auto` does so only behind waits that were short.")
     for name in store.cases("spin"):
         view = View(store, "spin", name)
-        section.tables.append(view.table("placement", AUTO, [OURS, FIXED, HAPROXY], [RATE], name))
-        section.tables.append(view.table("placement", AUTO, [OURS, FIXED], [CPU, P50], f"{name}, cost"))
+        section.tables.append(view.table("placement", AUTO, [OFF, FIXED, HAPROXY], [RATE], name))
+        section.tables.append(view.table("placement", AUTO, [OFF, FIXED], [CPU, P50], f"{name}, cost"))
     return [section]
 
 

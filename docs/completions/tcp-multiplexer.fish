@@ -53,7 +53,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-body 
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l buffer-requests -x -a '' -d 'how much of a streamed request is gathered before it takes a connection to the target'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l buffer-memory -x -a '' -d 'memory for everything that clients and the target make the multiplexer hold: requests, responses, and what keeps track of them'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l client-backlog -x -a '' -d 'queued requests of one client after which it is not read for a while, and undelivered responses to it after which --write-timeout asks for 64 KiB'
-complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l spin -x -a 'off auto' -d 'how long to look for events awake before sleeping, which spares a busy program with a processor of its own the waking up; auto does so where it is likely to pay'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l spin -x -a 'off auto' -d 'how long to poll for events before sleeping, which avoids wake-up latency and costs CPU; auto: for 50us, while that is likely to pay'
 complete -c tcp-multiplexer -s v -l verbose -d 'log every request and response in one line'
 complete -c tcp-multiplexer -s d -l debug -d 'log the bytes of every message too; they may hold secrets'
 complete -c tcp-multiplexer -l log-format -x -a 'text json' -d 'how log lines are written, text or json'

@@ -198,14 +198,14 @@ const struct option options[] = {
      .type = OPTION_DURATION,
      .group = GROUP_LIMIT,
      .offset = AT(spin_ns),
-     .fallback = "off",
+     .fallback = "auto",
      .minimum = NS_PER_US,
      .maximum = NS_PER_S,
      .choices = {"off", "auto"},
      .value_name = "off|auto|duration",
      .sentence =
-         "how long to look for events awake before sleeping, which spares a busy program "
-         "with a processor of its own the waking up; auto does so where it is likely to pay"},
+         "how long to poll for events before sleeping, which avoids wake-up latency and costs CPU; "
+         "auto: for 50us, while that is likely to pay"},
 
     {FLAG("verbose", verbose), .letter = 'v', .group = GROUP_GLOBAL,
      .sentence = "log every request and response in one line"},

@@ -46,6 +46,7 @@ void announce_stop(struct log *log, const struct mux_counters *counters, const s
     if (spin->limit_ns > 0) {
         log_line_duration(&line, "spun", spin->spent_ns);
         log_line_number(&line, "spun_in_vain", spin->misses);
+        log_line_number(&line, "spun_robbed", spin->robbed);
     }
     /* What still waits or is in flight now was cut by stopping at once. */
     log_line_number(&line, "cut",

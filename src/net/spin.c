@@ -5,10 +5,14 @@
  * A wait is short when something came within the limit, or, where it was slept through, within twice that:
  * waking up takes its time. Each short one raises the score by one, each other one lowers it by three, and
  * from SCORE_SPINS on the next wait begins awake. So where more than one wait of four is long, none does.
+ *
+ * A wait awake that takes much longer than its limit was *robbed*: the processor was given to somebody who
+ * kept it, or was taken away because a quota was spent. A sleeper would have been woken ahead of the one
+ * and would have spent less of the other. So a robbed wait counts as long, whatever it found, and spinning
+ * pauses for ten times as long as it took. Where the processor stays busy, that is how every pause ends:
+ * one that is followed by a robbed wait within its own length is followed by one twice as long.
  */
 #include "net/spin.h"
-
-#include <unistd.h>
 
 #include "base/units.h"
 #include "net/sys.h"
@@ -17,18 +21,19 @@ enum { SCORE_MAX = 16, SCORE_SPINS = 8, SCORE_LOSS = 3 };
 
 #define AUTO_NS (50 * NS_PER_US)
 
-/* Of the machine: to be confined to one of them is no reason to sleep, but to yield it. */
-static bool has_processors(void)
-{
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
-}
+/* Beyond the limit. Less is the turn of a target or client that shares the processor. */
+#define ROBBED_NS (500 * NS_PER_US)
+
+enum { PAUSE_FACTOR = 10 };
+#define PAUSE_MAX_NS (1 * NS_PER_S)
 
 void spin_init(struct spin *spin, uint64_t duration_ns)
 {
     *spin = (struct spin){.limit_ns = duration_ns};
     if (duration_ns == SPIN_AUTO) {
         spin->adapts = true;
-        spin->limit_ns = has_processors() ? AUTO_NS : 0;
+        /* Of the machine: to be confined to one of them is no reason to sleep, but to yield it. */
+        spin->limit_ns = sys_processors_count() > 1 ? AUTO_NS : 0;
     }
 }
 
@@ -39,6 +44,33 @@ static void keep_score(struct spin *spin, bool was_short)
     } else if (!was_short) {
         spin->score = spin->score > SCORE_LOSS ? (uint8_t)(spin->score - SCORE_LOSS) : 0;
     }
+}
+
+static uint64_t pause_after(const struct spin *spin, uint64_t spent_ns, uint64_t now_ns)
+{
+    bool again = spin->pause_ns > 0 && now_ns <= spin->resume_ns + spin->pause_ns;
+    uint64_t pause_ns = PAUSE_FACTOR * spent_ns;
+    if (again && pause_ns < 2 * spin->pause_ns) {
+        pause_ns = 2 * spin->pause_ns;
+    }
+    return pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS;
+}
+
+/* Whether the wait awake that ends now was robbed; if so, there is none for a while. */
+static bool note_robbed(struct spin *spin, uint64_t spent_ns, uint64_t now_ns)
+{
+    if (!spin->adapts || spent_ns <= spin->limit_ns + ROBBED_NS) {
+        return false;
+    }
+    spin->pause_ns = pause_after(spin, spent_ns, now_ns);
+    spin->resume_ns = now_ns + spin->pause_ns;
+    spin->robbed++;
+    return true;
+}
+
+static bool is_worth_it(const struct spin *spin, uint64_t now_ns)
+{
+    return !spin->adapts || (spin->score >= SCORE_SPINS && now_ns >= spin->resume_ns);
 }
 
 /* Asks until something has come, or the time is over. */
@@ -53,14 +85,19 @@ static int ask(int epoll_fd, struct epoll_event *events, int capacity, uint64_t 
 }
 
 static int wait_awake(struct spin *spin, int epoll_fd, struct epoll_event *events, int capacity,
-                      uint64_t start_ns)
+                      uint64_t start_ns, uint64_t *spent_ns)
 {
     int count = ask(epoll_fd, events, capacity, start_ns + spin->limit_ns);
+    uint64_t now_ns = sys_clock_ns();
+    *spent_ns = now_ns - start_ns;
+    spin->spent_ns += *spent_ns;
     if (count != 0) {
         spin->hits++;
     } else {
         spin->misses++;
     }
+    bool was_robbed = note_robbed(spin, *spent_ns, now_ns);
+    keep_score(spin, count != 0 && !was_robbed);
     return count;
 }
 
@@ -80,11 +117,9 @@ int spin_wait(struct spin *spin, int epoll_fd, struct epoll_event *events, int c
         return sys_epoll_wait(epoll_fd, events, capacity, timeout_ns);
     }
     uint64_t start_ns = sys_clock_ns();
-    if (!spin->adapts || spin->score >= SCORE_SPINS) {
-        int count = wait_awake(spin, epoll_fd, events, capacity, start_ns);
-        uint64_t spent_ns = sys_clock_ns() - start_ns;
-        spin->spent_ns += spent_ns;
-        keep_score(spin, count != 0);
+    if (is_worth_it(spin, start_ns)) {
+        uint64_t spent_ns;
+        int count = wait_awake(spin, epoll_fd, events, capacity, start_ns, &spent_ns);
         return count != 0
                    ? count
                    : sys_epoll_wait(epoll_fd, events, capacity, time_left(timeout_ns, spent_ns));

@@ -6,8 +6,9 @@
  * to answer. So the loop may go on asking for a short while before it sleeps. It yields its processor
  * between the questions, so that whoever shares it gets on with the work that is waited for.
  *
- * SPIN_AUTO does so only where it is likely to pay: there are two processors or more, and the last waits
- * were short. A process with nothing to do sleeps, and costs nothing.
+ * SPIN_AUTO does so only where it is likely to pay: there are two processors or more, the last waits
+ * were short, and nobody who is busy shares the processor. A process with nothing to do sleeps, and costs
+ * nothing.
  */
 #ifndef NET_SPIN_H
 #define NET_SPIN_H
@@ -23,8 +24,12 @@ struct spin {
     uint64_t limit_ns; /* of one wait awake; 0: none is */
     bool adapts;
     uint8_t score; /* adapts: how short the last waits were */
+    uint64_t
+        pause_ns; /* adapts: the last pause, behind a robbed wait (spin.c); 0: there was none */
+    uint64_t resume_ns; /* when it ends */
     uint64_t spent_ns;
     uint64_t hits, misses; /* waits that ended awake, and that slept after all */
+    uint64_t robbed;       /* of both */
 };
 
 /* `duration_ns`: 0, SPIN_AUTO, or so long at most. */

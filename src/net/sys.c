@@ -86,6 +86,11 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
     return epoll_wait(epoll_fd, events, capacity, timeout_ms(timeout_ns));
 }
 
+int sys_processors_count(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 void sys_yield(void)
 {
     (void)sched_yield(); /* cannot fail */

@@ -25,7 +25,8 @@ int sys_close(int fd);
 int sys_epoll_control(int epoll_fd, int operation, int fd, struct epoll_event *event);
 /* `timeout_ns` < 0: for ever; rounded up by the kernel's timer, never down. */
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64_t timeout_ns);
-void sys_yield(void);        /* to whoever waits for this processor */
-uint64_t sys_clock_ns(void); /* CLOCK_MONOTONIC */
+int sys_processors_count(void); /* of the machine, running */
+void sys_yield(void);           /* to whoever waits for this processor */
+uint64_t sys_clock_ns(void);    /* CLOCK_MONOTONIC */
 
 #endif

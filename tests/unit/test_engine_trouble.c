@@ -179,6 +179,11 @@ int sys_epoll_control(int epoll_fd, int operation, int fd, struct epoll_event *e
     return epoll_ctl(epoll_fd, operation, fd, event);
 }
 
+int sys_processors_count(void)
+{
+    return 1;
+}
+
 void sys_yield(void)
 {
 }

@@ -19,6 +19,9 @@ static struct {
     uint64_t event_ns; /* when something comes */
     unsigned asked, yielded, slept;
     int64_t timeout_ns; /* of the last sleep */
+    int processors;
+    uint64_t hog_ns;      /* a yield gives the processor away for so long */
+    uint64_t throttle_ns; /* a question takes so much longer: the quota is spent */
     struct spin spin;
 } world;
 
@@ -30,6 +33,12 @@ uint64_t sys_clock_ns(void)
 void sys_yield(void)
 {
     world.yielded++;
+    world.now_ns += world.hog_ns;
+}
+
+int sys_processors_count(void)
+{
+    return world.processors;
 }
 
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64_t timeout_ns)
@@ -37,7 +46,7 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
     (void)epoll_fd, (void)events, (void)capacity;
     if (timeout_ns == 0) {
         world.asked++;
-        world.now_ns += ASK_NS;
+        world.now_ns += ASK_NS + world.throttle_ns;
         return world.now_ns >= world.event_ns;
     }
     world.slept++;
@@ -51,6 +60,7 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
 static void begin(uint64_t duration_ns)
 {
     memset(&world, 0, sizeof world);
+    world.processors = 2;
     spin_init(&world.spin, duration_ns);
 }
 
@@ -106,12 +116,10 @@ static void test_a_near_deadline_is_the_kernels(void **state)
     assert_int_equal(world.slept, 1);
 }
 
-/* Auto, whatever processors there are here. */
 static void begin_auto(void)
 {
     begin(SPIN_AUTO);
-    assert_true(world.spin.adapts);
-    world.spin.limit_ns = US(50);
+    assert_int_equal(world.spin.limit_ns, US(50));
 }
 
 static unsigned waits_until_awake(uint64_t after_ns)
@@ -163,6 +171,156 @@ static void test_auto_sleeps_where_every_third_wait_is_long(void **state)
     assert_int_equal(asked, 0);
 }
 
+static void test_auto_sleeps_on_a_machine_with_one_processor(void **state)
+{
+    (void)state;
+    memset(&world, 0, sizeof world);
+    world.processors = 1;
+    spin_init(&world.spin, SPIN_AUTO);
+    assert_int_equal(waits_until_awake(US(20)), 100);
+}
+
+/* ---- robbed ---- */
+
+/* Auto with so many short waits behind it. */
+static void begin_busy(unsigned waits)
+{
+    begin_auto();
+    for (unsigned turn = 0; turn < waits; turn++) {
+        (void)wait_for(US(20), -1);
+    }
+}
+
+/* A short wait with somebody on the processor who keeps it for so long; the time that it takes. */
+static uint64_t is_robbed_for(uint64_t hog_ns)
+{
+    uint64_t start_ns = world.now_ns;
+    world.hog_ns = hog_ns;
+    assert_int_equal(wait_for(US(20), -1), 1);
+    world.hog_ns = 0;
+    assert_true(world.asked > 0);
+    return world.now_ns - start_ns;
+}
+
+static bool is_awake(void)
+{
+    (void)wait_for(US(20), -1);
+    return world.asked > 0;
+}
+
+/* The next wait that may be awake is so much later. */
+static void expect_pause(uint64_t ns)
+{
+    uint64_t from_ns = world.now_ns;
+    while (world.now_ns + US(200) < from_ns + ns) {
+        assert_false(is_awake());
+        world.now_ns += ns / 100;
+        world.now_ns =
+            world.now_ns < from_ns + ns - US(100) ? world.now_ns : from_ns + ns - US(100);
+    }
+    world.now_ns = from_ns + ns - 1;
+    assert_false(is_awake());
+    world.now_ns = from_ns + ns;
+    assert_true(is_awake());
+}
+
+static void test_behind_a_robbed_wait_auto_pauses_ten_times_as_long(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    uint64_t took_ns = is_robbed_for(3 * NS_PER_MS);
+    assert_true(took_ns > 3 * NS_PER_MS);
+    assert_int_equal(world.spin.robbed, 1);
+    expect_pause(10 * took_ns);
+}
+
+static void test_a_spent_quota_robs_as_well(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    uint64_t start_ns = world.now_ns;
+    world.throttle_ns = 40 * NS_PER_MS;
+    assert_int_equal(wait_for(US(20), -1), 1);
+    world.throttle_ns = 0;
+    assert_int_equal(world.spin.robbed, 1);
+    expect_pause(10 * (world.now_ns - start_ns));
+}
+
+static void test_the_turn_of_somebody_quick_is_no_robbery(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    for (int turn = 0; turn < 100; turn++) {
+        assert_true(is_robbed_for(US(500)) > US(500));
+    }
+    assert_int_equal(world.spin.robbed, 0);
+    (void)is_robbed_for(US(550));
+    assert_int_equal(world.spin.robbed, 1);
+}
+
+static void test_a_robbed_wait_counts_as_long_whatever_it_found(void **state)
+{
+    (void)state;
+    begin_busy(8);
+    (void)is_robbed_for(3 * NS_PER_MS);
+    world.now_ns += NS_PER_S;
+    assert_int_equal(waits_until_awake(US(20)), 3);
+}
+
+/* So long, with some short waits at its beginning, which restore the score. */
+static void passes(uint64_t ns)
+{
+    uint64_t until_ns = world.now_ns + ns;
+    for (int turn = 0; turn < 5; turn++) {
+        assert_false(is_awake());
+    }
+    assert_true(world.now_ns < until_ns);
+    world.now_ns = until_ns;
+}
+
+static void test_robbed_again_soon_auto_pauses_twice_as_long(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    uint64_t pause_ns = 10 * is_robbed_for(3 * NS_PER_MS);
+    for (int time = 0; time < 3; time++) {
+        passes(2 * pause_ns - NS_PER_MS); /* the pause, and nearly as long again */
+        (void)is_robbed_for(US(600));
+        pause_ns *= 2;
+    }
+    expect_pause(pause_ns);
+}
+
+static void test_robbed_much_later_auto_begins_again(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    uint64_t pause_ns = 10 * is_robbed_for(3 * NS_PER_MS);
+    passes(2 * pause_ns);
+    expect_pause(10 * is_robbed_for(US(600)));
+}
+
+static void test_no_pause_is_longer_than_a_second(void **state)
+{
+    (void)state;
+    begin_busy(100);
+    for (int time = 0; time < 4; time++) {
+        (void)is_robbed_for(5 * NS_PER_S);
+        passes(NS_PER_S);
+    }
+    (void)is_robbed_for(5 * NS_PER_S);
+    expect_pause(NS_PER_S);
+}
+
+static void test_a_duration_is_kept_to_whoever_robs(void **state)
+{
+    (void)state;
+    begin(US(50));
+    (void)is_robbed_for(3 * NS_PER_MS);
+    assert_true(is_awake());
+    assert_int_equal(world.spin.robbed, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +331,15 @@ int main(void)
         cmocka_unit_test(test_auto_spins_behind_short_waits_alone),
         cmocka_unit_test(test_auto_gives_up_when_waits_are_long),
         cmocka_unit_test(test_auto_sleeps_where_every_third_wait_is_long),
+        cmocka_unit_test(test_auto_sleeps_on_a_machine_with_one_processor),
+        cmocka_unit_test(test_behind_a_robbed_wait_auto_pauses_ten_times_as_long),
+        cmocka_unit_test(test_a_spent_quota_robs_as_well),
+        cmocka_unit_test(test_the_turn_of_somebody_quick_is_no_robbery),
+        cmocka_unit_test(test_a_robbed_wait_counts_as_long_whatever_it_found),
+        cmocka_unit_test(test_robbed_again_soon_auto_pauses_twice_as_long),
+        cmocka_unit_test(test_robbed_much_later_auto_begins_again),
+        cmocka_unit_test(test_no_pause_is_longer_than_a_second),
+        cmocka_unit_test(test_a_duration_is_kept_to_whoever_robs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
