@@ -24,6 +24,7 @@
 
 #include "base/list.h"
 #include "net/engine.h"
+#include "net/known.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/run_clock.h"
@@ -40,8 +41,9 @@ enum {
         100, /* deadlines wait no longer for what there is to read: see engine_epoll.c */
 };
 
-#define ACCEPT_PAUSE_NS   (250 * NS_PER_MS)
-#define TROUBLE_REPEAT_NS (10 * NS_PER_S) /* the same trouble is logged once in this time */
+#define ACCEPT_PAUSE_NS    (250 * NS_PER_MS)
+#define LOOKUP_PATIENCE_NS (1 * NS_PER_S)  /* of a link to a target with known addresses */
+#define TROUBLE_REPEAT_NS  (10 * NS_PER_S) /* the same trouble is logged once in this time */
 
 /* What a connection's descriptor is ready for, as the kernel announced it. */
 enum ready {
@@ -112,8 +114,9 @@ struct engine_route {
     struct address source;
 
     struct resolver *resolver; /* owns; NULL: the target is no name */
-    struct address addresses[RESOLVED_MAX];
-    size_t addresses_count;
+    struct known known;        /* its addresses */
+    uint64_t
+        patience_ends_ns; /* then links take what is known; TIME_NEVER: none waits for a lookup */
 
     struct listener *listeners; /* owns; never moves once registered */
     size_t listeners_count;
@@ -192,6 +195,8 @@ void connect_begin(struct engine_route *route, mux_id id);
 void connect_finish(struct connection *connection);
 /* The route's lookup is done; `context` is the route. */
 void connect_resolved(void *context);
+/* Ends the wait for a lookup that takes too long, where addresses are known. */
+void connect_go_on(struct engine_route *route, uint64_t now_ns);
 
 /* ---- connection_table.c ---- */
 /* The record of a live connection, NULL when there is none. */
