@@ -20,6 +20,7 @@
 enum {
     CONFIG_LISTEN_MAX = 64,
     CONFIG_TEXT_MAX = 320,
+    CONFIG_IGNORE_LINES_MAX = 32,
     CONFIG_IN_FLIGHT_MAX = 4096,
     CONFIG_CONNECTIONS_MAX = 64,
 };
@@ -36,16 +37,18 @@ struct config {
     char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
     bool on_demand;
     bool hold;
-    bool via, forwarded;     /* http */
-    uint8_t http_body_guard; /* http: enum body_guard */
-    bool modbus_ignore_id;   /* modbus */
-    bool iso_ignore_mti;     /* iso8583, mpu */
-    bool coalesce;           /* protocols with reads that can be told: modbus */
+    bool via, forwarded;                                         /* http */
+    uint8_t http_body_guard;                                     /* http: enum body_guard */
+    bool modbus_ignore_id;                                       /* modbus */
+    bool iso_ignore_mti;                                         /* iso8583, mpu */
+    char ignore_lines[CONFIG_IGNORE_LINES_MAX][LINE_PREFIX_MAX]; /* echo */
+    uint32_t ignore_lines_count;
+    bool coalesce; /* protocols with reads that can be told: modbus */
 
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,
-        wait_timeout_ns, timeout_ns, write_timeout_ns, delay_ns, gap_ns, retry_delay_ns,
-        retry_delay_max_ns, link_idle_ns, link_lifetime_ns, grace_ns, keepalive_ns;
+        wait_timeout_ns, timeout_ns, write_timeout_ns, delay_ns, gap_ns, check_gap_ns,
+        retry_delay_ns, retry_delay_max_ns, link_idle_ns, link_lifetime_ns, grace_ns, keepalive_ns;
     bool link_idle_given; /* its default depends on on_demand */
 
     /* limits, bytes where they end so */

@@ -84,6 +84,17 @@ const struct option options[] = {
     {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
      .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
                  "their order, and check unit and function only"},
+    {.name = "ignore-line",
+     .type = OPTION_LIST,
+     .group = GROUP_ROUTE,
+     .offset = AT(ignore_lines),
+     .capacity = LINE_PREFIX_MAX,
+     .count_offset = AT(ignore_lines_count),
+     .maximum = CONFIG_IGNORE_LINES_MAX,
+     .value_name = "prefix",
+     .sentence =
+         "echo: drop lines of the target that begin with this text, which answer nothing; may be "
+         "given several times"},
     {FLAG("iso-ignore-mti", iso_ignore_mti), .group = GROUP_ROUTE,
      .sentence = "iso8583, mpu: take any message as the answer, whatever its MTI and field 11 say"},
     {FLAG("coalesce", coalesce), .group = GROUP_ROUTE,
@@ -119,6 +130,10 @@ const struct option options[] = {
      .sentence =
          "shortest silence on a connection to the target before the next request; one request is "
          "under way at a time"},
+    {DURATION("check-gap", check_gap_ns, "20ms"), .zero_is_off = true,
+     .sentence = "echo, and iso8583 or mpu without an MTI: silence on a connection to the target "
+                 "before some "
+                 "requests, which shows whether an answer is left over; 0 is off"},
     {DURATION("retry-delay", retry_delay_ns, "1s"), .aliases = {"retryDelay"}, .minimum = NS_PER_MS,
      .sentence = "shortest pause after a failed attempt to connect; doubles each time"},
     {DURATION("retry-delay-max", retry_delay_max_ns, "30s"), .minimum = NS_PER_MS,

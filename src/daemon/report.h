@@ -28,4 +28,10 @@ void report_client_opened(struct reporter *reporter, const struct mux_event *eve
 void report_client_spoke(struct reporter *reporter, const struct mux_event *event);
 void report_client_closed(struct reporter *reporter, const struct mux_event *event);
 
+/* ---- report_unasked.c: what the target says unasked ---- */
+void report_stray(struct reporter *reporter, const struct mux_event *event);
+void report_doubt(struct reporter *reporter, const struct mux_event *event);
+void report_unasked(struct reporter *reporter, const struct mux_event *event);
+void report_greeting(struct reporter *reporter, const struct mux_event *event);
+
 #endif

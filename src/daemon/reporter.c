@@ -150,63 +150,6 @@ static void link_closed(struct reporter *reporter, const struct mux_event *event
     log_line_end(&line);
 }
 
-/* Why bytes are no answer, in the protocol's words if it has some. `text` has DESCRIBE_BYTES_MAX bytes. */
-static const char *explain(const struct reporter *reporter, const struct mux_event *event,
-                           char *text)
-{
-    if (event->request == NULL || reporter->protocol->explain == NULL) {
-        return reason_sentence(REASON_TARGET_STRAY);
-    }
-    reporter->protocol->explain(event->request, event->bytes, text, DESCRIBE_BYTES_MAX);
-    return text;
-}
-
-/* Once: a target that is so is so all the time. */
-static void doubt(struct reporter *reporter, const struct mux_event *event)
-{
-    if (reporter->has_doubted) {
-        return;
-    }
-    reporter->has_doubted = true;
-    char text[DESCRIBE_BYTES_MAX];
-    struct log_line line;
-    log_line_begin(&line, reporter->log, LOG_WARN, "doubt",
-                   "an answer was delivered that may be another's: %s",
-                   explain(reporter, event, text));
-    log_line_number(&line, "link", event->link);
-    log_line_end(&line);
-}
-
-static void unasked(struct reporter *reporter, const struct mux_event *event)
-{
-    if (!log_wants(reporter->log, LOG_DEBUG)) {
-        return;
-    }
-    char text[DESCRIBE_BYTES_MAX];
-    reporter->protocol->describe(TO_CLIENT, event->bytes, text, sizeof(text));
-    struct log_line line;
-    log_line_begin(&line, reporter->log, LOG_DEBUG, "unasked",
-                   "link %llu -> nobody: a message that answers nothing: %s",
-                   (unsigned long long)event->link, text);
-    log_line_number(&line, "link", event->link);
-    log_line_end(&line);
-}
-
-static void stray(struct reporter *reporter, const struct mux_event *event)
-{
-    uint64_t held = 0;
-    if (!report_may_warn(&reporter->stray, &held)) {
-        return;
-    }
-    char text[DESCRIBE_BYTES_MAX];
-    struct log_line line;
-    log_line_begin(&line, reporter->log, LOG_WARN, "stray", "%s", explain(reporter, event, text));
-    log_line_number(&line, "link", event->link);
-    log_line_number(&line, "bytes", event->bytes.size);
-    report_held(&line, held);
-    log_line_end(&line);
-}
-
 /* ---- messages, with --verbose ---- */
 
 static void add_message(struct log_line *line, const struct mux_event *event, const char *time_key)
@@ -387,13 +330,16 @@ static void reporter_event(void *context, const struct mux_event *event)
         resent(reporter, event);
         break;
     case MUX_STRAY:
-        stray(reporter, event);
+        report_stray(reporter, event);
         break;
     case MUX_DOUBT:
-        doubt(reporter, event);
+        report_doubt(reporter, event);
+        break;
+    case MUX_GREETING:
+        report_greeting(reporter, event);
         break;
     case MUX_UNASKED:
-        unasked(reporter, event);
+        report_unasked(reporter, event);
         break;
     case MUX_PAUSED:
         memory_spent(reporter);

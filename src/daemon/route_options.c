@@ -32,6 +32,8 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.forwarded = config->forwarded;
     options->settings.body_guard = (enum body_guard)config->http_body_guard;
     options->settings.ignore_id = config->modbus_ignore_id;
+    options->settings.ignore_lines = config->ignore_lines;
+    options->settings.ignore_lines_count = config->ignore_lines_count;
     options->settings.iso_ignore_mti = config->iso_ignore_mti;
     options->clients_max = (uint32_t)config->max_clients;
     options->links_max = (uint32_t)config->connections;
@@ -52,6 +54,7 @@ static void set_times(struct mux_options *options, const struct config *config)
     options->write_timeout_ns = config->write_timeout_ns;
     options->delay_ns = config->delay_ns;
     options->gap_ns = config->gap_ns;
+    options->check_gap_ns = config->check_gap_ns;
     options->retry_delay_min_ns = config->retry_delay_ns;
     options->retry_delay_max_ns = config->retry_delay_max_ns;
     options->link_idle_ns = config->link_idle_ns;

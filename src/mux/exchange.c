@@ -100,6 +100,7 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     exchange->state = EXCHANGE_GATHERING;
     exchange->request = *request;
     exchange->request.origin = table_host(mux, client);
+    mux->is_blind = mux->is_blind || request->is_blind;
     exchange->in_size = exchange->head_size = (uint32_t)frame->size;
     exchange->holds_bytes = true;
     if (client->holder == NULL) {
@@ -289,6 +290,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     exchange->sent_ns = TIME_NEVER;
     exchange->effects_ended = mux->effects_ended;
     exchange->responding = false;
+    quiet_taken(mux, link);
     if (link->exchanges_count++ == 0) {
         link->head_ns = link->clock_ns = mux->now_ns;
     }

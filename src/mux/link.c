@@ -298,6 +298,7 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
     }
     link->was_up = true;
     link->up_ns = link->last_io_ns = mux->now_ns;
+    quiet_begin(&link->quiet);
     mux->counters.links_up++;
     dial_connected(mux);
     link->trust_missing = mux->is_wary ? TRUST_RESPONSES : 0;

@@ -75,8 +75,7 @@ uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
 uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link)
 {
     uint64_t lifetime_ns = mux->options.link_lifetime_ns;
-    uint64_t from_ns = time_after(link->up_ns, mux->options.delay_ns); /* it can carry requests */
-    return lifetime_ns == 0 ? TIME_NEVER : time_after(from_ns, lifetime_ns);
+    return lifetime_ns == 0 ? TIME_NEVER : time_after(quiet_begins(mux, link), lifetime_ns);
 }
 
 /* Of a link that carries nothing. */
@@ -86,7 +85,7 @@ static uint64_t idle_deadline(const struct mux *mux, const struct link *link)
         return mux->now_ns;
     }
     if (!list_is_empty(&mux->turns)) { /* who waits, but for another link, does not keep this one */
-        uint64_t at = gap_end(mux, link);
+        uint64_t at = quiet_ends(mux, link);
         return at > mux->now_ns ? at : TIME_NEVER;
     }
     if (mux->options.link_idle_ns > 0 && !mux->options.hold) {

@@ -30,6 +30,7 @@ void mux_options_init(struct mux_options *options)
         .wait_timeout_ns = 60 * NS_PER_S,
         .response_timeout_ns = 60 * NS_PER_S,
         .write_timeout_ns = 10 * NS_PER_S,
+        .check_gap_ns = 20 * NS_PER_MS,
         .retry_delay_min_ns = 1 * NS_PER_S,
         .retry_delay_max_ns = 30 * NS_PER_S,
         .grace_ns = 10 * NS_PER_S,

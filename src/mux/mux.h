@@ -79,6 +79,7 @@ struct mux_options {
     uint64_t write_timeout_ns;
     uint64_t delay_ns;
     uint64_t gap_ns;
+    uint64_t check_gap_ns; /* 0: off */
     uint64_t retry_delay_min_ns;
     uint64_t retry_delay_max_ns;
     uint64_t link_idle_ns;     /* 0: off */
@@ -117,11 +118,12 @@ enum mux_event_kind {
     MUX_ERROR_REPLY,    /* the multiplexer answers: reason, bytes (size 0: closes instead) */
     MUX_EXCHANGE_ENDED, /* the last of every exchange: reason (REASON_NONE: answered or nothing
                            expected) */
-    MUX_RESENT,  /* a request returns to the queue after its link broke: reason (of the link) */
-    MUX_STRAY,   /* bytes from the target that nobody waits for, or that do not answer `request` */
-    MUX_DOUBT,   /* a response is delivered although something in it does not fit `request` */
-    MUX_UNASKED, /* a harmless message that answers nothing was dropped, and the link goes on */
-    MUX_PAUSED,  /* --buffer-memory is spent: the client that is closed for it */
+    MUX_RESENT,   /* a request returns to the queue after its link broke: reason (of the link) */
+    MUX_STRAY,    /* bytes from the target that nobody waits for, or that do not answer `request` */
+    MUX_DOUBT,    /* a response is delivered although something in it does not fit `request` */
+    MUX_GREETING, /* bytes came before the first request of a link, and were dropped */
+    MUX_UNASKED,  /* a harmless message that answers nothing was dropped, and the link goes on */
+    MUX_PAUSED,   /* --buffer-memory is spent: the client that is closed for it */
 };
 
 /* Serials count from 1 in order of appearance and are 0 where there is none. All pointers are
@@ -164,6 +166,7 @@ struct mux_counters {
     uint64_t returned;       /* requests back to the queue, nothing written */
     uint64_t resent;         /* re-sendable requests back to the queue after they were written */
     uint64_t strays;         /* reads that brought bytes nobody waits for */
+    uint64_t greetings;      /* links that brought bytes before their first request */
     uint64_t unasked;        /* harmless messages that nobody waited for */
     uint64_t timeouts;       /* responses that did not come in time */
     uint64_t link_attempts, links_up, links_failed, links_lost;

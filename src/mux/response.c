@@ -257,6 +257,13 @@ static bool is_match(struct mux *mux, const struct link *link, const struct exch
     return !mux->marks_are_proven;
 }
 
+/* A message that is nobody's and harmless. */
+static void drop_unasked(struct mux *mux, const struct link *link, struct span message)
+{
+    mux->counters.unasked++;
+    report_bytes(mux, MUX_UNASKED, link, NULL, message);
+}
+
 /* Bytes that come while nobody waits for any. What is harmless is dropped when it is whole; by anything else
  * position on the link is lost. Returns how many bytes it took. */
 static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes)
@@ -264,7 +271,8 @@ static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes
     const struct protocol *protocol = mux->options.protocol;
     struct frame frame = {0};
     enum frame_status status = FRAME_INVALID;
-    if (protocol->is_harmless != NULL) {
+    if (protocol->is_harmless != NULL &&
+        protocol->is_harmless(&mux->options.settings, NULL, span_of(NULL, 0))) {
         status =
             protocol->frame_response(&mux->options.settings, &link->framer, NULL, bytes, &frame);
     }
@@ -272,14 +280,20 @@ static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes
     if (status == FRAME_PARTIAL && link->exchanges_count == 0) {
         return 0; /* it will be whole before a request takes the link, or cost the link */
     }
-    if (status == FRAME_PIECE && protocol->is_harmless(&mux->options.settings, message)) {
-        mux->counters.unasked++;
-        report_bytes(mux, MUX_UNASKED, link, NULL, message);
+    if (status == FRAME_PIECE && protocol->is_harmless(&mux->options.settings, NULL, message)) {
+        drop_unasked(mux, link, message);
         return frame.size;
     }
     count_stray(mux, link, NULL, bytes);
     link_replace(mux, link, REASON_TARGET_STRAY);
     return 0;
+}
+
+static bool is_harmless(const struct mux *mux, const struct exchange *exchange, struct span piece)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    return protocol->is_harmless != NULL &&
+           protocol->is_harmless(&mux->options.settings, &exchange->request, piece);
 }
 
 static void refuse_response(struct mux *mux, struct link *link, enum frame_status status)
@@ -307,8 +321,13 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
     switch (status) {
     case FRAME_PIECE:
         assert(frame.size <= bytes.size);
+        if (is_harmless(mux, exchange, piece)) {
+            drop_unasked(mux, link, piece);
+            return frame.size;
+        }
         if (!is_match(mux, link, exchange, piece)) {
             count_stray(mux, link, &exchange->request, piece);
+            quiet_unasked(&link->quiet);
             return frame.size;
         }
         return take_within_memory(mux, link, exchange, &frame, piece) ? frame.size : 0;
@@ -380,6 +399,15 @@ static size_t take_responses(struct mux *mux, struct link *link, struct span byt
     return taken;
 }
 
+/* What comes before the first request of a link answers nothing. */
+static void drop_greeting(struct mux *mux, struct link *link, struct span bytes)
+{
+    mux->counters.greetings += link->quiet.greeted_ns == 0;
+    quiet_greeted(mux, &link->quiet);
+    report_bytes(mux, MUX_GREETING, link, NULL, bytes);
+    link_touch(mux, link);
+}
+
 void link_received(struct mux *mux, struct link *link, struct span bytes)
 {
     mux->counters.link_bytes_in += bytes.size;
@@ -387,6 +415,10 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     link->timeouts = 0;
     link->heard = link->heard || link->written > 0;
     if (!link_is_usable(link)) {
+        return;
+    }
+    if (!link->quiet.is_asked) {
+        drop_greeting(mux, link, bytes);
         return;
     }
     if (buf_is_empty(&link->in)) {

@@ -125,11 +125,6 @@ static void begin_crowd(struct mux *mux)
 
 /* ---- links ---- */
 
-uint64_t gap_end(const struct mux *mux, const struct link *link)
-{
-    return mux->options.gap_ns == 0 ? 0 : time_after(link->last_io_ns, mux->options.gap_ns);
-}
-
 bool link_is_full(const struct mux *mux, const struct link *link)
 {
     uint32_t room = link->trust_missing > 0 ? 1 : mux->options.in_flight_max;
@@ -144,7 +139,7 @@ bool link_is_full(const struct mux *mux, const struct link *link)
            (!mux->by_id && exchange_first(&link->exchanges)->delivered);
 }
 
-/* The link with the fewest in flight of those that have room and whose --gap is over; NULL: none. */
+/* The link with the fewest in flight of those that have room and were silent for long enough; NULL: none. */
 static struct link *emptiest_link(struct mux *mux)
 {
     struct link *best = NULL;
@@ -153,7 +148,7 @@ static struct link *emptiest_link(struct mux *mux)
         if (link->state != LINK_UP || link_is_full(mux, link)) {
             continue;
         }
-        if (gap_end(mux, link) > mux->now_ns) {
+        if (quiet_ends(mux, link) > mux->now_ns) {
             link_touch(mux, link); /* its timer runs until then */
         } else if (best == NULL || link->exchanges_count < best->exchanges_count) {
             best = link;

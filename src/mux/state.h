@@ -24,6 +24,7 @@
 #include "mux/limits.h"
 #include "mux/memory.h"
 #include "mux/mux.h"
+#include "mux/quiet.h"
 
 enum timer_kind { TIMER_ROUTE, TIMER_CLIENT, TIMER_LINK };
 
@@ -124,6 +125,7 @@ struct link {
     struct buf in;            /* a partial response */
     struct buf out;           /* requests to send */
     struct framer framer;
+    struct quiet quiet;
     struct ids ids; /* by identifier: of its exchanges */
     struct timer timer;
     uint64_t serial;
@@ -206,8 +208,9 @@ struct mux {
     struct mux_observer observer;
     uint8_t *scratch; /* borrows */
     uint64_t now_ns;
-    bool by_id;            /* responses find their requests by identifier, else by order */
-    bool any_order;        /* a client tells its responses apart by identifier */
+    bool by_id;     /* responses find their requests by identifier, else by order */
+    bool any_order; /* a client tells its responses apart by identifier */
+    bool is_blind;  /* the answer to a request of this route showed, or would show, nothing of it */
     bool marks_are_proven; /* the target was seen to return what MATCH_PROOF is about */
 
     struct client **client_chunks; /* table.c */
@@ -424,7 +427,6 @@ bool turns_want(const struct mux *mux, const struct link *link, const struct cli
 struct client *turns_free_reserver(const struct mux *mux);
 /* Whether it is up and takes no request before something on it ends. */
 bool link_is_full(const struct mux *mux, const struct link *link);
-uint64_t gap_end(const struct mux *mux, const struct link *link);
 
 /* ---- exchange.c ---- */
 /* The first piece of a request, the next bytes behind the framed ones. False: no memory. */

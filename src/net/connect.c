@@ -5,12 +5,9 @@
  *     MUX_RESOLVE ──► [RESOLVING: a name, the route's lookup runs] ──► mux_resolved or mux_failed
  *     MUX_CONNECT ──► [CONNECTING] ──(writable, or an error)──► mux_connected or mux_failed
  *
- * The resolved addresses are the route's (known.h): the one that was connected last is tried first, and a
- * name service that does not answer, or not within LOOKUP_PATIENCE_NS, does not take them away. One that
- * says that there is no such name does. An address that is no name is resolved from the start.
- *
- * A failure closes nothing: the core wants MUX_CLOSE next. A link that is closed while it waits for a lookup
- * is simply no longer among those who are told.
+ * The resolved addresses are the route's and stay for the attempts that follow; an address that is
+ * no name is resolved from the start. A failure closes nothing: the core wants MUX_CLOSE next. A
+ * link that is closed while it waits for a lookup is simply no longer among those who are told.
  */
 #include <errno.h>
 
@@ -44,15 +41,12 @@ static void start_lookup(struct connection *connection)
         return;
     }
     engine->lookups_running += started;
-    if (connection->route->known.count > 0 && connection->route->patience_ends_ns == TIME_NEVER) {
-        connection->route->patience_ends_ns = time_after(engine->clock.now_ns, LOOKUP_PATIENCE_NS);
-    }
 }
 
 void connect_resolve(struct engine_route *route, mux_id id)
 {
     if (route->resolver == NULL) {
-        mux_resolved(route->mux, id, (uint32_t)route->known.count);
+        mux_resolved(route->mux, id, (uint32_t)route->addresses_count);
         return;
     }
     struct connection *connection = take_record(route, id);
@@ -68,57 +62,27 @@ static void tell_resolved(struct connection *connection)
         return;
     }
     connection->flags &= (uint16_t)~CONNECTION_RESOLVING;
-    if (route->known.count == 0) {
+    if (route->addresses_count == 0) {
         connection_fail(connection, IO_UNRESOLVED, 0);
     } else {
-        mux_resolved(route->mux, connection->id, (uint32_t)route->known.count);
-    }
-}
-
-static void log_lookup_failed(const struct engine_route *route, const char *trouble)
-{
-    log_event(route->engine->log, LOG_DEBUG, "lookup_failed", "cannot resolve %s: %s%s",
-              route->target.host, trouble,
-              route->known.count > 0 ? "; the last addresses are tried" : "");
-}
-
-/* All who wait for the lookup are told what is known. */
-static void tell_all(struct engine_route *route)
-{
-    route->patience_ends_ns = TIME_NEVER;
-    known_order(&route->known);
-    connection_each(&route->tables[SOURCE_LINK], tell_resolved);
-}
-
-void connect_go_on(struct engine_route *route, uint64_t now_ns)
-{
-    if (now_ns >= route->patience_ends_ns) {
-        log_lookup_failed(route, "no answer yet");
-        tell_all(route);
+        mux_resolved(route->mux, connection->id, (uint32_t)route->addresses_count);
     }
 }
 
 void connect_resolved(void *context)
 {
     struct engine_route *route = context;
-    struct address addresses[RESOLVED_MAX];
     const char *trouble = NULL;
-    size_t count;
-    bool is_gone;
-    if (!resolver_take(route->resolver, addresses, &count, &trouble, &is_gone)) {
+    if (!resolver_take(route->resolver, route->addresses, &route->addresses_count, &trouble)) {
         return;
     }
     route->engine->lookups_running--;
     reserve_fill(route->engine);
-    if (trouble == NULL) {
-        known_set(&route->known, addresses, count);
-    } else {
-        if (is_gone) {
-            known_forget(&route->known); /* who has the addresses now is not known */
-        }
-        log_lookup_failed(route, trouble);
+    if (trouble != NULL) {
+        log_event(route->engine->log, LOG_DEBUG, "lookup_failed", "cannot resolve %s: %s",
+                  route->target.host, trouble);
     }
-    tell_all(route);
+    connection_each(&route->tables[SOURCE_LINK], tell_resolved);
 }
 
 /* ---- connecting ---- */
@@ -150,7 +114,6 @@ static void connected(struct connection *connection)
         return;
     }
     connection->flags |= CONNECTION_WRITABLE;
-    known_worked(&connection->route->known, &remote);
     struct engine_origin origin = {.local = &local, .remote = &remote};
     connection_pace(connection);
     mux_connected(connection->route->mux, connection->id, &origin);
@@ -203,9 +166,9 @@ void connect_begin(struct engine_route *route, mux_id id)
     }
     assert((connection->flags & CONNECTION_FAILED) == 0);
     uint32_t index = mux_connect_address(route->mux, id);
-    if (index >= route->known.count) {
+    if (index >= route->addresses_count) {
         connection_fail(connection, IO_UNRESOLVED, 0); /* a later lookup gave fewer */
         return;
     }
-    begin(connection, &route->known.addresses[index]);
+    begin(connection, &route->addresses[index]);
 }

@@ -78,7 +78,7 @@ struct address connection_peer(const struct connection *connection)
         peer.is.v6.sin6_scope_id = connection->peer_scope;
         memcpy(&peer.is.v6.sin6_addr, connection->peer_host, sizeof peer.is.v6.sin6_addr);
     } else if (connection->peer_family == AF_UNIX && connection->source.kind == SOURCE_LINK) {
-        return connection->route->known.addresses[0];
+        return connection->route->addresses[0];
     } else if (connection->peer_family == AF_UNIX) {
         peer.size = sizeof peer.is.any.sa_family; /* clients of a unix socket have no name */
     }

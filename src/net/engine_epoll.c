@@ -308,7 +308,6 @@ static void run_deadlines(struct engine *engine, int count, bool has_stalled)
     struct engine_route *route = route_after(engine, NULL);
     for (; route != NULL; route = route_after(engine, &route->node)) {
         mux_time(route->mux, engine->clock.now_ns);
-        connect_go_on(route, engine->clock.now_ns);
     }
 }
 
@@ -336,7 +335,6 @@ static uint64_t earliest_deadline(const struct engine *engine)
     for (; route != NULL; route = route_after(engine, &route->node)) {
         uint64_t deadline = mux_deadline(route->mux);
         at = deadline < at ? deadline : at;
-        at = route->patience_ends_ns < at ? route->patience_ends_ns : at;
     }
     return at;
 }

@@ -24,7 +24,6 @@
 
 #include "base/list.h"
 #include "net/engine.h"
-#include "net/known.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/run_clock.h"
@@ -41,9 +40,8 @@ enum {
         100, /* deadlines wait no longer for what there is to read: see engine_epoll.c */
 };
 
-#define ACCEPT_PAUSE_NS    (250 * NS_PER_MS)
-#define LOOKUP_PATIENCE_NS (1 * NS_PER_S)  /* of a link to a target with known addresses */
-#define TROUBLE_REPEAT_NS  (10 * NS_PER_S) /* the same trouble is logged once in this time */
+#define ACCEPT_PAUSE_NS   (250 * NS_PER_MS)
+#define TROUBLE_REPEAT_NS (10 * NS_PER_S) /* the same trouble is logged once in this time */
 
 /* What a connection's descriptor is ready for, as the kernel announced it. */
 enum ready {
@@ -114,9 +112,8 @@ struct engine_route {
     struct address source;
 
     struct resolver *resolver; /* owns; NULL: the target is no name */
-    struct known known;        /* its addresses */
-    uint64_t
-        patience_ends_ns; /* then links take what is known; TIME_NEVER: none waits for a lookup */
+    struct address addresses[RESOLVED_MAX];
+    size_t addresses_count;
 
     struct listener *listeners; /* owns; never moves once registered */
     size_t listeners_count;
@@ -195,8 +192,6 @@ void connect_begin(struct engine_route *route, mux_id id);
 void connect_finish(struct connection *connection);
 /* The route's lookup is done; `context` is the route. */
 void connect_resolved(void *context);
-/* Ends the wait for a lookup that takes too long, where addresses are known. */
-void connect_go_on(struct engine_route *route, uint64_t now_ns);
 
 /* ---- connection_table.c ---- */
 /* The record of a live connection, NULL when there is none. */

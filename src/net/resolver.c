@@ -46,7 +46,6 @@ struct resolver {
 
     /* the answer */
     const char *trouble;
-    bool is_gone; /* a name service has said so */
     size_t count;
     struct address addresses[RESOLVED_MAX];
 };
@@ -117,11 +116,9 @@ static void look_up(struct resolver *resolver)
     if (trouble != 0) {
         resolver->count = 0;
         resolver->trouble = gai_strerror(trouble);
-        resolver->is_gone = trouble == EAI_NONAME || trouble == EAI_NODATA;
         return;
     }
     keep_answer(resolver, found);
-    resolver->is_gone = resolver->count == 0;
     resolver->trouble = resolver->count > 0 ? NULL : "the name has no address";
     freeaddrinfo(found);
 }
@@ -176,7 +173,7 @@ bool resolver_start(struct resolver *resolver, bool *started)
 }
 
 bool resolver_take(struct resolver *resolver, struct address addresses[static RESOLVED_MAX],
-                   size_t *count, const char **trouble, bool *is_gone)
+                   size_t *count, const char **trouble)
 {
     uint64_t ignored;
     ssize_t got = read(resolver->event_fd, &ignored, sizeof ignored);
@@ -187,7 +184,6 @@ bool resolver_take(struct resolver *resolver, struct address addresses[static RE
     memcpy(addresses, resolver->addresses, resolver->count * sizeof *addresses);
     *count = resolver->count;
     *trouble = resolver->trouble;
-    *is_gone = resolver->is_gone;
     atomic_store_explicit(&resolver->state, RESOLVER_IDLE, memory_order_relaxed);
     return true;
 }

@@ -35,9 +35,8 @@ bool resolver_start(struct resolver *resolver, bool *started) MUST_USE;
 
 /* Takes the answer, if it is there: false otherwise. On success `*trouble` is NULL and `addresses`
  * has
- * `*count` >= 1 in the order to be tried; on failure `*trouble` is a text that is never freed, and
- * `*is_gone` tells whether a name service said that there is no such name, or address. */
+ * `*count` >= 1 in the order to be tried; on failure `*trouble` is a text that is never freed. */
 bool resolver_take(struct resolver *resolver, struct address addresses[static RESOLVED_MAX],
-                   size_t *count, const char **trouble, bool *is_gone) MUST_USE;
+                   size_t *count, const char **trouble) MUST_USE;
 
 #endif

@@ -71,10 +71,10 @@ static bool register_listeners(struct engine_route *route, struct error *error)
 
 static bool source_fits(const struct engine_route *route, struct error *error)
 {
-    if (!route->has_source || route->known.count == 0) {
+    if (!route->has_source || route->addresses_count == 0) {
         return true;
     }
-    if (route->known.addresses[0].is.any.sa_family == route->source.is.any.sa_family) {
+    if (route->addresses[0].is.any.sa_family == route->source.is.any.sa_family) {
         return true;
     }
     char target[ADDRESS_TEXT_MAX + HOST_BYTES_MAX];
@@ -85,8 +85,8 @@ static bool source_fits(const struct engine_route *route, struct error *error)
 
 static bool prepare_target(struct engine_route *route, struct error *error)
 {
-    route->known.count = endpoint_numeric(&route->target, route->known.addresses, RESOLVED_MAX);
-    if (route->known.count > 0) {
+    route->addresses_count = endpoint_numeric(&route->target, route->addresses, RESOLVED_MAX);
+    if (route->addresses_count > 0) {
         return source_fits(route, error);
     }
     int family = route->has_source ? route->source.is.any.sa_family : AF_UNSPEC;
@@ -111,7 +111,6 @@ struct engine_route *engine_add_route(struct engine *engine, struct mux *mux,
     }
     route->engine = engine;
     route->mux = mux;
-    route->patience_ends_ns = TIME_NEVER;
     route->target = options->target;
     route->has_source = options->has_source;
     route->source = options->source;

@@ -36,7 +36,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
 {
     enum frame_status status = frame_next(settings, framer, bytes, frame);
     if (status == FRAME_PIECE) {
-        *request = (struct request){.expects_response = true};
+        *request = (struct request){.expects_response = true, .is_blind = true};
     }
     return status;
 }
@@ -47,6 +47,23 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 {
     (void)request;
     return frame_next(settings, framer, bytes, frame);
+}
+
+static bool is_harmless(const struct protocol_settings *settings, const struct request *request,
+                        struct span message)
+{
+    (void)request;
+    if (message.size == 0) {
+        return settings->ignore_lines_count > 0;
+    }
+    for (size_t index = 0; index < settings->ignore_lines_count; index++) {
+        const char *prefix = settings->ignore_lines[index];
+        size_t size = strlen(prefix);
+        if (message.size >= size && memcmp(message.data, prefix, size) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Writes how a byte is shown, at most 4 characters and a NUL, and returns how many. */
@@ -102,5 +119,6 @@ const struct protocol protocol_echo = {
     .matching = MATCH_BY_ORDER,
     .frame_request = frame_request,
     .frame_response = frame_response,
+    .is_harmless = is_harmless,
     .describe = describe,
 };

@@ -55,9 +55,10 @@ static enum match match(const struct protocol_settings *settings, const struct r
     return prefixed_match(settings, request, piece, PREFIX_SIZE);
 }
 
-static bool is_harmless(const struct protocol_settings *settings, struct span message)
+static bool is_harmless(const struct protocol_settings *settings, const struct request *request,
+                        struct span message)
 {
-    return prefixed_is_harmless(settings, message, PREFIX_SIZE);
+    return request == NULL && prefixed_is_harmless(settings, message, PREFIX_SIZE);
 }
 
 static void explain(const struct request *request, struct span piece, char *text, size_t capacity)

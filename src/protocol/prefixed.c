@@ -35,7 +35,9 @@ static struct span body_of(struct span message, size_t prefix_size)
 struct request prefixed_request(struct span message, size_t prefix_size)
 {
     struct iso_message shown = iso_message_read(body_of(message, prefix_size));
-    return (struct request){.expects_response = true, .key = iso_key_of(&shown)};
+    return (struct request){.expects_response = true,
+                            .is_blind = message.size > prefix_size && !shown.has_mti,
+                            .key = iso_key_of(&shown)};
 }
 
 /* ---- answers ---- */

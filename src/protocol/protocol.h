@@ -47,6 +47,8 @@
  * for the next request. The names are the choices of --http-body-guard, in their order. */
 enum body_guard { BODY_GUARD_GET, BODY_GUARD_ALL, BODY_GUARD_REFUSE, BODY_GUARD_OFF };
 
+enum { LINE_PREFIX_MAX = 64 }; /* bytes, with the NUL */
+
 /* What is set for a route's protocol. Protocol options get fields here, filled from their table.
  * Texts are borrowed for as long as the route lives. */
 struct protocol_settings {
@@ -56,7 +58,9 @@ struct protocol_settings {
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
     enum body_guard body_guard;
-    bool ignore_id;      /* the target's identifiers are wrong: match by order after all */
+    bool ignore_id; /* the target's identifiers are wrong: match by order after all */
+    const char (*ignore_lines)[LINE_PREFIX_MAX]; /* echo: how lines begin that are nobody's */
+    size_t ignore_lines_count;
     bool iso_ignore_mti; /* ISO 8583: an answer need not show its request's type */
     const char *target;  /* the target as configured, `host:port`; NULL: has no such name */
 };
@@ -99,9 +103,11 @@ struct request {
     bool alone;     /* takes a link on which nothing is, and nothing follows it before its end */
     bool ends_link; /* by order: nor behind it, whatever the response says; always `alone` too */
     bool shareable; /* one response answers all requests of the same `key` (--coalesce) */
-    uint8_t kind;   /* the protocol's own: HTTP method, Modbus function */
-    uint32_t id;    /* the client's own identifier, restored in the response */
-    uint64_t key;   /* the protocol's own: what a response must show to match */
+    bool
+        is_blind; /* its answer shows nothing of it: any message could be the answer (--check-gap) */
+    uint8_t kind;       /* the protocol's own: HTTP method, Modbus function */
+    uint32_t id;        /* the client's own identifier, restored in the response */
+    uint64_t key;       /* the protocol's own: what a response must show to match */
     const char *origin; /* borrowed: the client's address without port; NULL: not known */
 };
 
@@ -179,10 +185,12 @@ struct protocol {
     enum match (*match)(const struct protocol_settings *settings, const struct request *request,
                         struct span piece);
 
-    /* Whether a whole message that comes while no request waits for one is harmless, such as a sign
-     * of life: it is dropped, and the link goes on. Only where bounded messages match by order; NULL:
-     * none is. */
-    bool (*is_harmless)(const struct protocol_settings *settings, struct span message);
+    /* Whether a whole message is nobody's and harmless, such as a sign of life: it is dropped, and the
+     * link goes on. `request`: what waits for an answer; NULL: nothing does. Without a byte of
+     * the message: whether any could be. Only where bounded messages
+     * match by order; NULL: none is. */
+    bool (*is_harmless)(const struct protocol_settings *settings, const struct request *request,
+                        struct span message);
 
     /* Writes one line for people on why `piece` is no answer to `request` (MATCH_NONE or MATCH_DOUBT), and
      * which option accepts it; as `describe` otherwise. NULL: there is nothing more to say. */

@@ -316,6 +316,7 @@ static void observed(void *context, const struct mux_event *event)
     case MUX_RESENT:
     case MUX_STRAY:
     case MUX_DOUBT:
+    case MUX_GREETING:
     case MUX_UNASKED:
     case MUX_PAUSED:
         break;

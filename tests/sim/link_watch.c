@@ -70,6 +70,7 @@ static struct sending *begin_request(struct world *world, struct connection *lin
     struct link_watch *watch = &link->watch;
     check_link_may_carry_a_request(world, link);
     check_pacing(world, link);
+    check_link_was_quiet(world, link);
     struct ledger_entry *entry = entry_of(world, link, view);
     check_enough_of_a_request_is_there(world, link, entry, view.size);
     check_no_second_copy(world, entry);
@@ -327,6 +328,10 @@ void link_watch_received(struct world *world, struct connection *link)
     }
     if (link->was_lost) {
         return; /* given up: what still comes is nobody's */
+    }
+    if (quiet_is_greeting(world, link)) {
+        watch->incoming_at = link->up.read;
+        return;
     }
     bool by_id = dialect_has_ids(&world->dialect);
     watch->timeouts = 0;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "quiet.h"
 #include "reader.h"
 
 #include "mux/reason.h"
@@ -52,6 +53,7 @@ struct link_watch {
     uint64_t lost_in;     /* the reading in which it was given up; even: in none */
     const char *spoilt;   /* why no further request may be sent; NULL: it may */
     bool has_half; /* half of a message is there that nobody waits for, and may be harmless */
+    struct quiet_watch quiet;
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
 };
 

@@ -309,7 +309,11 @@ void check_extra_links_are_opened(struct world *world)
 /* How long it has been able to carry requests. */
 static uint64_t age_ns(const struct world *world, const struct connection *link)
 {
-    uint64_t from = link->connected_at + world->options.delay_ns;
+    uint64_t from = link->connected_at + world->options.delay_ns + world->options.check_gap_ns;
+    uint64_t greeted_at = link->watch.quiet.greeted_at;
+    if (greeted_at != 0 && greeted_at + NS_PER_S > from) {
+        from = greeted_at + NS_PER_S;
+    }
     return world->now_ns > from ? world->now_ns - from : 0;
 }
 

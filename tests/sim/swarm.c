@@ -171,6 +171,7 @@ static void draw_times(struct mux_options *options, struct choice *choice, bool 
     static const uint64_t pacings[] = {0, 0, NS_PER_MS, 20 * NS_PER_MS};
     options->delay_ns = PICK(choice, pacings);
     options->gap_ns = PICK(choice, pacings);
+    options->check_gap_ns = PICK(choice, pacings);
     options->on_demand = choose(choice, 3) == 0;
     options->hold = !options->on_demand && choose(choice, 3) == 0;
     options->seed = choose(choice, 1000);
@@ -289,7 +290,7 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
     if (options->protocol == &stream_protocol) {
         draw_bodies(swarm, options, choice, calm);
     }
-    if (options->protocol->is_harmless != NULL) {
+    if (options->protocol->lock_step != NULL) { /* iso8583 and mpu */
         swarm->dialect.has_types = choose(choice, 2) == 0;
     }
     draw_times(options, choice, calm);

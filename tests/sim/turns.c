@@ -152,6 +152,9 @@ static bool could_carry(const struct world *world, const struct connection *link
     if (dialect_streams(&world->dialect) && pipeline_is_answering(world, link)) {
         return false;
     }
+    if (quiet_may_last(world, link)) {
+        return false;
+    }
     return link->is_link && link->stage == STAGE_OPEN && link->was_up && !link->was_lost &&
            (link->wants & (MUX_PROBE | MUX_WRITE)) == 0 && count < sure_room(world, link) &&
            watch->sending == NULL &&

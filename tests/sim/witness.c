@@ -33,6 +33,7 @@ static const char *const kind_names[WITNESS_KINDS] = {
     [MUX_RESENT] = "resent",
     [MUX_STRAY] = "stray",
     [MUX_DOUBT] = "doubt",
+    [MUX_GREETING] = "greeting",
     [MUX_UNASKED] = "unasked",
     [MUX_PAUSED] = "paused",
 };
@@ -424,6 +425,7 @@ static void look(struct world *world, const struct mux_event *event)
         break;
     case MUX_STRAY:
     case MUX_DOUBT:
+    case MUX_GREETING:
     case MUX_UNASKED:
         break;
     }

@@ -139,20 +139,6 @@ def test_a_name_that_does_not_resolve_is_asked_for_again_and_found(target, mux, 
     assert device.requests == [b"question"]
 
 
-def test_a_name_service_that_is_down_does_not_take_the_last_addresses_away(target, mux, client, name_service):
-    wrapper, hosts = name_service
-    device = target()
-    hosts.write_text("127.0.0.1 localhost device.test\n")
-    started = mux("device.test:" + device.address.rsplit(":", 1)[1], "-v", *QUICK_RETRY, wire=ECHO, wrapper=wrapper)
-    asking = client(started)
-    assert asking.ask(b"one") == answer(b"one")
-    hosts.write_text("127.0.0.1 localhost\n")  # the name server in resolv.conf does not answer
-    device.down()
-    device.up()
-    assert asking.ask(b"two") == answer(b"two")
-    started.wait_for_log("cannot resolve device.test: .*the last addresses are tried")
-
-
 def test_resolving_does_not_hold_up_clients(target, mux, client):
     """Whatever a name service does, and however long it takes, requests end after --queue-timeout."""
     started = mux(

@@ -252,6 +252,7 @@ def test_the_answer_before_the_request_was_wholly_sent_is_delivered_and_the_link
 
 def test_bytes_on_an_idle_link_are_dropped_and_the_link_is_replaced(trio):
     def chatty(connection):
+        connection.send(answer(connection.receive()))
         connection.target.wait_for_release()
         connection.send(b"nobody asked")
         connection.receive()
@@ -259,8 +260,7 @@ def test_bytes_on_an_idle_link_are_dropped_and_the_link_is_replaced(trio):
     device, started, connect = trio(
         in_turn(chatty, answering), *QUICK_RETRY, expect=["reason=stray", "no request waits"]
     )
-    device.wait_for_connections(1)
-    started.wait_for_log("new target connection")
+    assert connect().ask(b"first") == answer(b"first")
     device.release()
     started.wait_for_log("warn .*link=1.*bytes=")
     started.wait_for_log("closed .*link=1.*reason=stray")
@@ -284,21 +284,30 @@ def test_bytes_behind_an_answer_reach_nobody(trio):
     started.wait_for_log("closed .*link=1.*reason=stray")
 
 
-def test_a_greeting_of_the_target_is_never_taken_for_an_answer_when_there_is_a_delay(trio):
-    """Without --delay a request may be on its way when the greeting comes, and then it is an answer like any."""
-
+def test_a_target_that_greets_serves_everybody(trio):
     def greeting(connection):
+        connection.send_raw(b"200\n connected")
         connection.send(b"welcome")
         answering(connection)
 
-    device, _, connect = trio(
-        greeting, "--delay", "50ms", "--queue-timeout", "200ms", *QUICK_RETRY,
-        expect=["reason=stray", "no request waits", "reason=queue_timeout"],
-    )  # fmt: skip
-    one = connect()
+    device, started, connect = trio(greeting, "-v")
+    for number in range(3):
+        assert connect().ask(b"question %d" % number) == answer(b"question %d" % number)
+    assert len(device.connections) == 1
+    started.wait_for_log("the target speaks before it is asked.* connected")
+
+
+def test_a_target_that_greets_and_hangs_up_is_not_hammered(target, mux, client):
+    def busy(connection):
+        connection.send(b"BUSY")
+
+    device = target(behaviour=busy)
+    started = mux(device, "--queue-timeout", "300ms", "--retry-delay", "1m", "--retry-delay-max", "1m",
+                  expect=["reason=target_ended", "reason=queue_timeout"])  # fmt: skip
+    one = client(started)
     one.send(b"question")
     one.expect_end()
-    assert device.requests == []
+    assert len(device.connections) == 1
 
 
 # ---- answers that are none ----

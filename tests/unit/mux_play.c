@@ -276,6 +276,7 @@ struct mux_options play_options(const struct protocol *protocol)
     options.protocol = protocol;
     options.clients_max = PLAY_CLIENTS_MAX;
     options.on_demand = true;
+    options.check_gap_ns = 0;
     return options;
 }
 

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* See quiet.h. A silence that came by itself is a check like one that was kept. */
+#include "mux/quiet.h"
+
+#include "mux/state.h"
+
+enum { CHECKS_FIRST = 8 };
+
+#define CHECK_INTERVAL_MIN_NS (1 * NS_PER_S)
+#define CHECK_INTERVAL_MAX_NS (10 * NS_PER_S)
+#define GREETING_QUIET_NS     (50 * NS_PER_MS)
+#define GREETING_MAX_NS       (1 * NS_PER_S)
+
+void quiet_begin(struct quiet *quiet)
+{
+    *quiet = (struct quiet){.interval_ns = CHECK_INTERVAL_MIN_NS, .checks_left = CHECKS_FIRST};
+}
+
+void quiet_unasked(struct quiet *quiet)
+{
+    quiet->interval_ns = CHECK_INTERVAL_MIN_NS;
+    quiet->checks_left = CHECKS_FIRST;
+}
+
+void quiet_greeted(const struct mux *mux, struct quiet *quiet)
+{
+    if (quiet->greeted_ns == 0) {
+        quiet->greeted_ns = mux->now_ns;
+    }
+}
+
+/* Whether a silence tells anything, and is wanted. */
+static bool is_checked(const struct mux *mux)
+{
+    return mux->is_blind && mux->options.check_gap_ns > 0 && mux->options.in_flight_max == 1;
+}
+
+static bool check_is_due(const struct mux *mux, const struct quiet *quiet)
+{
+    return is_checked(mux) && (quiet->checks_left > 0 || quiet->check_at_ns <= mux->now_ns);
+}
+
+static uint64_t greeting_ends(const struct link *link)
+{
+    if (link->quiet.greeted_ns == 0 || link->quiet.is_asked) {
+        return 0;
+    }
+    uint64_t quiet_at = time_after(link->last_io_ns, GREETING_QUIET_NS);
+    uint64_t last_at = time_after(link->quiet.greeted_ns, GREETING_MAX_NS);
+    return quiet_at < last_at ? quiet_at : last_at;
+}
+
+uint64_t quiet_begins(const struct mux *mux, const struct link *link)
+{
+    uint64_t at = time_after(link->up_ns, mux->options.delay_ns + mux->options.check_gap_ns);
+    uint64_t greeted_at = link->quiet.greeted_ns;
+    uint64_t greeting_at = greeted_at == 0 ? 0 : time_after(greeted_at, GREETING_MAX_NS);
+    return at > greeting_at ? at : greeting_at;
+}
+
+uint64_t quiet_ends(const struct mux *mux, const struct link *link)
+{
+    uint64_t silence_ns = mux->options.gap_ns;
+    if (silence_ns < mux->options.check_gap_ns && check_is_due(mux, &link->quiet)) {
+        silence_ns = mux->options.check_gap_ns;
+    }
+    uint64_t at = silence_ns == 0 ? 0 : time_after(link->last_io_ns, silence_ns);
+    uint64_t greeting_at = greeting_ends(link);
+    return at > greeting_at ? at : greeting_at;
+}
+
+void quiet_taken(const struct mux *mux, struct link *link)
+{
+    struct quiet *quiet = &link->quiet;
+    quiet->is_asked = true;
+    if (!is_checked(mux) || mux->now_ns - link->last_io_ns < mux->options.check_gap_ns) {
+        return;
+    }
+    if (quiet->checks_left > 0) {
+        quiet->checks_left--;
+    } else if (quiet->check_at_ns <= mux->now_ns) {
+        quiet->interval_ns *= 2;
+        if (quiet->interval_ns > CHECK_INTERVAL_MAX_NS) {
+            quiet->interval_ns = CHECK_INTERVAL_MAX_NS;
+        }
+    }
+    quiet->check_at_ns = time_after(mux->now_ns, quiet->interval_ns);
+}
