@@ -11,7 +11,7 @@
 
 void slabs_init(struct slabs *slabs)
 {
-    *slabs = (struct slabs){0};
+    *slabs = (struct slabs){.count_max = UINT32_MAX};
     list_init(&slabs->kept);
 }
 
@@ -47,6 +47,10 @@ void *slabs_take(struct slabs *slabs)
 
 void slabs_give(struct slabs *slabs, void *slab)
 {
+    if (slabs->count >= slabs->count_max) {
+        free(slab);
+        return;
+    }
     memset(slab, 0, sizeof(struct list));
     list_push_front(&slabs->kept, slab);
     slabs->count++;

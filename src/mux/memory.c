@@ -30,7 +30,8 @@ static_assert(sizeof(struct client) <= 176, "what an idle client costs");
 
 enum {
     RECV_BYTES_MIN = 512, /* while memory is short */
-    INDEX_BYTES = 32,     /* per exchange, of the table of keys and the heap of what has returned */
+    KEPT_SLABS_MIN = 32,
+    INDEX_BYTES = 32, /* per exchange, of the table of keys and the heap of what has returned */
 };
 
 /* ---- what is held ---- */
@@ -95,8 +96,9 @@ void memory_init(struct mux *mux)
         list_init(&mux->holders[place]);
     }
     /* What is kept for the next message is not held, but is there. */
-    mux->client_bufs.kept_more_max = mux->options.memory_bytes_max / 16;
-    mux->link_bufs.kept_more_max = mux->options.memory_bytes_max / 16;
+    size_t kept_max = mux->options.memory_bytes_max / 32;
+    mux->client_bufs.kept_more_max = mux->link_bufs.kept_more_max = kept_max;
+    mux->slabs.count_max = (uint32_t)(KEPT_SLABS_MIN + kept_max / SLAB_BYTES);
 }
 
 /* ---- short ---- */

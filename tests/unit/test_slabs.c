@@ -54,6 +54,15 @@ static void test_what_was_given_last_is_taken_first(void **state)
     slabs_give(&slabs, taken[2]);
 }
 
+static void test_no_more_stay_than_the_owner_allows(void **state)
+{
+    (void)state;
+    slabs.count_max = 2;
+    take(4);
+    give(4);
+    assert_int_equal(slabs.count, 2);
+}
+
 static void test_a_slab_stays_until_the_second_look(void **state)
 {
     (void)state;
@@ -99,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_was_given_last_is_taken_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_more_stay_than_the_owner_allows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_slab_stays_until_the_second_look, setup, teardown),
         cmocka_unit_test_setup_teardown(test_those_that_were_needed_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_look_returns_so_many_at_most, setup, teardown),
