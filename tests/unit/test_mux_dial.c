@@ -92,7 +92,47 @@ static void test_a_link_that_never_answers_is_a_failed_attempt(void **state)
     assert_int_equal(play.attempts, 2);
 }
 
+static void test_the_outage_begins_with_the_link_that_failed(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.retry_delay_min_ns = options.retry_delay_max_ns = SECONDS(30);
+    play_open(&options);
+    struct peer *asking = play_client();
+    struct peer *waiting = play_client();
+    play_say(asking, "g\n");
+    play_say(waiting, "g\n");
+    play_end(play_link(1));
+    play_got(asking, PLAY_BROKEN);
+    play_time(SECONDS(5) - 1); /* --queue-timeout */
+    play_got(waiting, "");
+    play_time(1);
+    play_got(waiting, PLAY_UNREACHABLE);
+    assert_int_equal(play.attempts, 1);
+}
+
 /* ---- behind links that did not fail ---- */
+
+static void test_a_link_that_ends_inside_its_answer_is_no_failed_attempt(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.retry_delay_min_ns = options.retry_delay_max_ns = SECONDS(30);
+    play_open(&options);
+    struct peer *client = play_client();
+    play_say(client, "g1\n");
+    play_say(play_link(1), "A");
+    play_end(play_link(1));
+    play_got(client, PLAY_BROKEN);
+    play_say(client, "g2\n");
+    play_time(MS(250) - 1);
+    assert_int_equal(play.attempts, 1);
+    play_time(1);
+    assert_int_equal(play.attempts, 2);
+    play_say(play_link(2), "C\n");
+    play_say(client, "g3\n"); /* and behind a whole answer at once, as ever */
+    assert_int_equal(play.attempts, 3);
+}
 
 /* A client goes in the middle of its upload while another waits, again and again. */
 static void test_clients_that_vanish_are_no_outage_and_hammer_nobody(void **state)
@@ -223,6 +263,9 @@ int main(void)
         cmocka_unit_test_teardown(test_the_pause_is_short_for_a_minute_and_then_doubles,
                                   play_close),
         cmocka_unit_test_teardown(test_a_link_that_never_answers_is_a_failed_attempt, play_close),
+        cmocka_unit_test_teardown(test_the_outage_begins_with_the_link_that_failed, play_close),
+        cmocka_unit_test_teardown(test_a_link_that_ends_inside_its_answer_is_no_failed_attempt,
+                                  play_close),
         cmocka_unit_test_teardown(test_clients_that_vanish_are_no_outage_and_hammer_nobody,
                                   play_close),
         cmocka_unit_test_teardown(test_the_outage_goes_on_with_the_attempt_behind_such_a_pause,
