@@ -47,7 +47,7 @@ struct config {
 
     /* times, nanoseconds; see mux/mux.h */
     uint64_t client_timeout_ns, idle_timeout_ns, connect_timeout_ns, queue_timeout_ns,
-        wait_timeout_ns, timeout_ns, write_timeout_ns, delay_ns, gap_ns, check_gap_ns,
+        wait_timeout_ns, timeout_ns, write_timeout_ns, max_hold_ns, delay_ns, gap_ns, check_gap_ns,
         retry_delay_ns, retry_delay_max_ns, link_idle_ns, link_lifetime_ns, grace_ns, keepalive_ns;
     bool link_idle_given; /* its default depends on on_demand */
 

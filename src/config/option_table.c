@@ -107,7 +107,9 @@ const struct option options[] = {
          "of with the next request"},
 
     {DURATION("client-timeout", client_timeout_ns, "60s"), .minimum = NS_PER_MS,
-     .sentence = "close a client that falls silent inside a request for this long"},
+     .sentence =
+         "how long a client may take to send the head of a request (without heads, the request or "
+         "64 KiB of it), and each 4 KiB of a body that waits for a connection"},
     {DURATION("idle-timeout", idle_timeout_ns, "0"), .minimum = NS_PER_MS, .zero_is_off = true,
      .sentence = "close a client that has had no request under way for this long; 0 is never"},
     {DURATION("connect-timeout", connect_timeout_ns, "3s"), .minimum = NS_PER_MS,
@@ -124,6 +126,10 @@ const struct option options[] = {
      .sentence =
          "close a client that reads nothing of its responses for this long, or, with more than "
          "--client-backlog of them unread, less than 64 KiB"},
+    {DURATION("max-hold", max_hold_ns, "0"), .minimum = NS_PER_MS, .zero_is_off = true,
+     .sentence =
+         "end an upload or download that has kept a connection to the target this long when "
+         "others wait for it, even if it moves; 0 is never"},
     {DURATION("delay", delay_ns, "0"),
      .sentence = "pause between connecting to the target and the first request"},
     {DURATION("gap", gap_ns, "0"),

@@ -52,6 +52,7 @@ static void set_times(struct mux_options *options, const struct config *config)
     options->wait_timeout_ns = config->wait_timeout_ns;
     options->response_timeout_ns = config->timeout_ns;
     options->write_timeout_ns = config->write_timeout_ns;
+    options->hold_max_ns = config->max_hold_ns;
     options->delay_ns = config->delay_ns;
     options->gap_ns = config->gap_ns;
     options->check_gap_ns = config->check_gap_ns;

@@ -123,7 +123,9 @@ uint64_t client_deadline(const struct mux *mux, const struct client *client)
 {
     uint64_t taking_at = taking_ends(mux, client);
     uint64_t other_at = other_deadline(mux, client);
-    return taking_at < other_at ? taking_at : other_at;
+    uint64_t hold_at = client->on_link == 0 ? TIME_NEVER : client_hold_ends(mux, client);
+    uint64_t at = taking_at < other_at ? taking_at : other_at;
+    return at < hold_at ? at : hold_at;
 }
 
 /* Whether it has to take WRITE_PROGRESS_BYTES within --write-timeout. */
@@ -316,14 +318,17 @@ static void discard(struct mux *mux, struct client *client, size_t size)
     }
 }
 
-/* An uploader that holds a link has to bring WRITE_PROGRESS_BYTES within --write-timeout. */
-static void count_upload(struct mux *mux, struct client *client, size_t size)
+/* Inside a message a client has to bring the rest of it or so much: of an upload that holds a link within
+ * --write-timeout, of a head or a message that has none, or of a body in front of its link, within
+ * --client-timeout. */
+static void count_progress(struct mux *mux, struct client *client, size_t size)
 {
-    if (!client_is_uploading(client) || client->slow) {
+    if (!client->partial || client->slow || client->refused) {
         return;
     }
+    bool gathers = client->unfinished && !client_is_uploading(client);
     client->taken += (uint32_t)size;
-    if (client->taken >= WRITE_PROGRESS_BYTES) {
+    if (client->taken >= (gathers ? BODY_PROGRESS_BYTES : WRITE_PROGRESS_BYTES)) {
         client->since_ns = mux->now_ns;
         client->taken = 0;
     }
@@ -350,7 +355,7 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
     if (client->state != CLIENT_OPEN) {
         return;
     }
-    count_upload(mux, client, bytes.size);
+    count_progress(mux, client, bytes.size);
     if (!buf_append(&mux->client_bufs, &client->in, bytes)) {
         client_refuse(mux, client, REASON_MEMORY, 0);
     } else {
@@ -375,6 +380,9 @@ void client_sent(struct mux *mux, struct client *client, size_t size)
     buf_consume(&mux->client_bufs, &client->out, size);
     takes(mux, client);
     if (client->slow) {
+        if (client->on_link > 0) {
+            mux->links[client->link_slot].moved_ns = mux->now_ns;
+        }
         client->taken += (uint32_t)size;
         if (client->taken >= WRITE_PROGRESS_BYTES) {
             client->since_ns = mux->now_ns;
@@ -435,6 +443,7 @@ void client_drain(struct mux *mux, struct client *client)
 
 void client_expired(struct mux *mux, struct client *client)
 {
+    client_hold_over(mux, client);
     if (client->slow || taking_ends(mux, client) <= mux->now_ns) {
         client->reason =
             REASON_CLIENT_SLOW; /* whatever else was its end: something was not delivered */

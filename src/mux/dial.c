@@ -192,6 +192,7 @@ enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard)
         return LINK_END_OVER;
     case REASON_HALF_REQUEST:
     case REASON_ORPHAN:
+    case REASON_HOLD:
     case REASON_MEMORY:
         return LINK_END_REPLACED;
     case REASON_TARGET_MALFORMED:

@@ -101,8 +101,13 @@ void links_idle(struct mux *mux)
 
 void link_awaited(struct mux *mux, struct link *link)
 {
-    if (link_swallows(link)) {
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    if (link_swallows(link) || (mux->options.hold_max_ns > 0 && oldest != NULL)) {
         link_touch(mux, link);
+    }
+    struct client *holder = link_holder(mux, link);
+    if (holder != NULL) {
+        client_touch(mux, holder);
     }
 }
 
@@ -327,7 +332,7 @@ void link_sent(struct mux *mux, struct link *link, size_t size)
 {
     mux->counters.link_bytes_out += size;
     link->written += size;
-    link->last_io_ns = mux->now_ns;
+    link->last_io_ns = link->moved_ns = mux->now_ns;
     buf_consume(&mux->link_bufs, &link->out, size);
     /* Each round ends with the first that is not wholly written, or steps over one that is. */
     while (link->sending != NULL && link->written > link->sending->out_begin) {
@@ -406,6 +411,12 @@ static void up_expired(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
     link->is_expiring = link->is_expiring || link_lifetime_ends(mux, link) <= mux->now_ns;
+    if (link_hold_ends(mux, link) <= mux->now_ns) {
+        exchange_fail(mux, oldest, REASON_HOLD);
+        mux->is_wary = true; /* it is not on the link any more, and was not answered */
+        link_replace(mux, link, REASON_HOLD);
+        return;
+    }
     if (oldest == NULL) {
         link_replace(mux, link, link->is_expiring ? REASON_LINK_LIFETIME : REASON_LINK_IDLE);
     } else if (link_response_deadline(mux, link, oldest) > mux->now_ns) {

@@ -30,7 +30,7 @@ static uint64_t orphan_deadline(const struct mux *mux, const struct link *link,
 {
     uint64_t timeout_ns = mux->options.response_timeout_ns;
     bool is_endless = link_swallows(link) && (!oldest->delivered || oldest->open_ended);
-    if (is_endless && turns_want(mux, link, NULL)) {
+    if (is_endless && turns_want_since(mux, link, NULL) != TIME_NEVER) {
         timeout_ns = earlier(timeout_ns, ORPHAN_NS);
     }
     return time_after(later(link->head_ns, link->orphaned_ns), timeout_ns);
@@ -70,6 +70,24 @@ uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
     return oldest->delivered ? orphan_at : earlier(at, orphan_at);
 }
 
+/* ---- transfers ---- */
+
+/* A transfer is what streams, in either direction: it may move for ever. What is awaited has --timeout. */
+uint64_t link_hold_ends(const struct mux *mux, const struct link *link)
+{
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    if (mux->options.hold_max_ns == 0 || oldest == NULL || mux->by_id ||
+        oldest->sent_ns == TIME_NEVER) {
+        return TIME_NEVER;
+    }
+    bool sends = oldest->streams && (!oldest->whole || link->written < oldest->out_end);
+    if ((!sends && !oldest->delivered) ||
+        turns_want_since(mux, link, oldest->client) == TIME_NEVER) {
+        return TIME_NEVER;
+    }
+    return time_after(later(link->head_ns, oldest->sent_ns), mux->options.hold_max_ns);
+}
+
 /* ---- states ---- */
 
 uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link)
@@ -101,7 +119,7 @@ static uint64_t up_deadline(const struct mux *mux, const struct link *link)
     uint64_t at =
         oldest == NULL ? idle_deadline(mux, link) : link_response_deadline(mux, link, oldest);
     uint64_t expires_at = link->is_expiring ? TIME_NEVER : link_lifetime_ends(mux, link);
-    return at < expires_at ? at : expires_at;
+    return earlier(earlier(at, expires_at), link_hold_ends(mux, link));
 }
 
 uint64_t link_deadline(const struct mux *mux, const struct link *link)

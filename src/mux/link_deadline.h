@@ -13,6 +13,8 @@ uint64_t link_response_deadline(const struct mux *mux, const struct link *link,
 bool link_swallows(const struct link *link);
 /* From when a response is awaited that was not read for a while, since its client was behind. */
 uint64_t link_clock_after_block(const struct mux *mux, const struct link *link);
+/* When a transfer has kept it for --max-hold and others wait; TIME_NEVER: none has. */
+uint64_t link_hold_ends(const struct mux *mux, const struct link *link);
 /* When --link-lifetime is over; TIME_NEVER: it has none. */
 uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link);
 

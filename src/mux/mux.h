@@ -77,6 +77,7 @@ struct mux_options {
     uint64_t wait_timeout_ns;
     uint64_t response_timeout_ns; /* --timeout */
     uint64_t write_timeout_ns;
+    uint64_t hold_max_ns; /* --max-hold; 0: off */
     uint64_t delay_ns;
     uint64_t gap_ns;
     uint64_t check_gap_ns; /* 0: off */

@@ -28,10 +28,18 @@ bool client_is_uploading(const struct client *client)
 
 void client_set_partial(struct mux *mux, struct client *client, bool partial)
 {
-    if (partial && !client->slow && !client->refused && !client_is_uploading(client)) {
-        client->since_ns = mux->now_ns;
+    if (partial && !client->partial) {
+        client_clock_begins(mux, client);
     }
     client->partial = partial;
+}
+
+void client_clock_begins(struct mux *mux, struct client *client)
+{
+    if (!client->slow && !client->refused && !client_is_uploading(client)) {
+        client->since_ns = mux->now_ns;
+        client->taken = 0;
+    }
 }
 
 /* Nothing behind the framed requests counts any more. */
@@ -121,6 +129,9 @@ static void take_piece(struct mux *mux, struct client *client, const struct fram
     bool closes = exchange == NULL ? request->closes : exchange->request.closes;
     bool taken = exchange == NULL ? exchange_queue(mux, client, frame, request)
                                   : exchange_append(mux, exchange, frame);
+    if (exchange == NULL || frame->ends) {
+        client_clock_begins(mux, client); /* of what is behind a head, or of the next message */
+    }
     exchange = client_unfinished(client);
     if (exchange != NULL && !exchange->holds_bytes) {
         requests_release(mux, client); /* the link has them, so they fill no backlog */

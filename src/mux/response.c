@@ -68,6 +68,7 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     bool ends_link = exchange->request.ends_link;
     link->swallowed = 0;
     note_answer(mux, link);
+    mux->idle_holders = 0;
     mux->counters.responses += client != NULL;
     exchange_finish(mux, exchange, REASON_NONE);
     if (early) {

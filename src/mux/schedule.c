@@ -101,16 +101,22 @@ void turns_unbind(struct mux *mux, struct link *link)
     }
 }
 
-static bool has_other(const struct list *head, const struct client *holder)
+/* Since when the first of them waits that is not the holder. */
+static uint64_t waits_since(const struct list *head, const struct client *holder)
 {
-    struct list *first = list_first(head);
-    return first != NULL &&
-           (LIST_ENTRY(first, struct client, turn) != holder || list_next(head, first) != NULL);
+    struct list *node = list_first(head);
+    if (node != NULL && LIST_ENTRY(node, struct client, turn) == holder) {
+        node = list_next(head, node);
+    }
+    return node == NULL ? TIME_NEVER : LIST_ENTRY(node, struct client, turn)->next->arrived_ns;
 }
 
-bool turns_want(const struct mux *mux, const struct link *link, const struct client *holder)
+uint64_t turns_want_since(const struct mux *mux, const struct link *link,
+                          const struct client *holder)
 {
-    return has_other(&mux->turns, holder) || has_other(&link->bound, holder);
+    uint64_t any_ns = waits_since(&mux->turns, holder);
+    uint64_t bound_ns = waits_since(&link->bound, holder);
+    return any_ns < bound_ns ? any_ns : bound_ns;
 }
 
 /* Somebody stands in the turns, and nobody did before. */

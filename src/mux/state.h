@@ -65,8 +65,9 @@ struct client {
     struct buf out; /* responses to send */
     struct framer framer;
     uint64_t serial;
-    uint64_t since_ns; /* slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: last byte
-                          received, or reading resumed; else idle or lingering since */
+    /* Slow: since when WRITE_PROGRESS_BYTES are awaited; else partial: since when the head, or the next
+     * bytes of a body, are, or reading resumed; else idle or lingering since. */
+    uint64_t since_ns;
     struct timer timer;
     uint32_t in_begin;  /* stream position of the first byte in `in`; wraps */
     uint32_t framed;    /* bytes at the front of `in` that belong to framed requests */
@@ -133,6 +134,7 @@ struct link {
     uint64_t since_ns; /* of the state */
     uint64_t up_ns;    /* connected at */
     uint64_t last_io_ns;  /* last byte received or sent */
+    uint64_t moved_ns;    /* a byte of a request sent, or taken by the slow client it answers */
     uint64_t probed_ns;   /* last probe that found nothing */
     uint64_t head_ns;     /* since when the oldest exchange is the oldest */
     uint64_t clock_ns;    /* from when its response is awaited, if it was sent before */
@@ -238,8 +240,9 @@ struct mux {
     uint64_t effects_ended;
 
     bool schedule_wanted;
-    bool crowded;   /* somebody stood in the turns when they were last given */
-    bool observing; /* the observer is being called: it may not call in */
+    uint32_t idle_holders; /* clients in a row that held a link idly; see client_hold.c */
+    bool crowded;          /* somebody stood in the turns when they were last given */
+    bool observing;        /* the observer is being called: it may not call in */
 
     struct heap heap;
     struct timer timer; /* TIMER_ROUTE */
@@ -328,8 +331,18 @@ bool client_is_served(const struct client *client);
 /* Whether another request of it may be queued. */
 bool client_has_room(const struct mux *mux, const struct client *client);
 
+/* ---- client_hold.c ---- */
+/* When a client that holds a link and brings and takes nothing has to give way; TIME_NEVER: it need not. */
+uint64_t client_hold_ends(const struct mux *mux, const struct client *client);
+/* Its end is decided: if it held a link idly, the next one in a row has less time. */
+void client_hold_over(struct mux *mux, const struct client *client);
+/* Whose bytes the link waits for, or who has to take what it was given; NULL: neither. */
+struct client *link_holder(const struct mux *mux, const struct link *link);
+
 /* ---- request.c ---- */
 void client_set_partial(struct mux *mux, struct client *client, bool partial);
+/* The time for what is partial runs from now on, unless another clock does. */
+void client_clock_begins(struct mux *mux, struct client *client);
 /* Nothing behind the framed requests counts any more. */
 void client_poison(struct mux *mux, struct client *client);
 /* An error reply in the place of what comes next from it, which then does not count any more. */
@@ -420,9 +433,10 @@ void turn_first(struct mux *mux, struct client *client);
 void turn_place_free(struct mux *mux, struct link *link, struct client *client);
 /* The link takes no more: who waits for it stands in the turns again. */
 void turns_unbind(struct mux *mux, struct link *link);
-/* Whether a client waits that could have this link, were it not for the one that holds it (NULL: an orphan
- * does). */
-bool turns_want(const struct mux *mux, const struct link *link, const struct client *holder);
+/* Since when somebody waits that could have this link, were it not for the client that holds it (NULL: an
+ * orphan does); TIME_NEVER: nobody does. */
+uint64_t turns_want_since(const struct mux *mux, const struct link *link,
+                          const struct client *holder);
 /* A client that waits for any link to be empty; NULL: nobody does. */
 struct client *turns_free_reserver(const struct mux *mux);
 /* Whether it is up and takes no request before something on it ends. */

@@ -13,6 +13,7 @@
 
 #include "client_model.h"
 #include "client_state.h"
+#include "clocks.h"
 #include "memory.h"
 #include "sharing.h"
 #include "world.h"
@@ -27,9 +28,6 @@ uint32_t sim_client_poison(const struct client *client)
     }
     return client->entries_count;
 }
-
-/* What a client has to take, or an uploader to bring, within --write-timeout. */
-enum { SIM_PROGRESS_BYTES = 64 * 1024 };
 
 /* ---- what the engine reads and the core tells ---- */
 
@@ -132,16 +130,6 @@ static void note_reading(struct client *client, uint64_t now, uint64_t upto)
         assert(client->marks != NULL);
     }
     client->marks[client->marks_count++] = (struct read_mark){.at = now, .upto = upto};
-}
-
-/* What it has brought since then. */
-static uint64_t brought_since(const struct client *client, uint64_t at)
-{
-    size_t index = client->marks_count;
-    while (index > 0 && client->marks[index - 1].at > at) {
-        index--;
-    }
-    return client->read_upto - (index == 0 ? 0 : client->marks[index - 1].upto);
 }
 
 void sim_client_was_read(struct world *world, struct client *client, uint64_t upto)
@@ -251,21 +239,6 @@ static bool timed_out(const struct world *world, const struct ledger_entry *entr
            (watch->awaited_count > 0 && watch->awaited[0] == entry);
 }
 
-/* Whether its client fell silent inside it: before it took a link, or while it held one. */
-static bool has_stalled(const struct world *world, const struct client *client,
-                        const struct ledger_entry *entry)
-{
-    if (entry->read_whole) {
-        return false;
-    }
-    uint64_t timeout_ns = world->options.write_timeout_ns;
-    const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
-    return exchange->phase == PHASE_TAKEN
-               ? world->now_ns - exchange->taken_at >= timeout_ns &&
-                     brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES
-               : world->now_ns - client->last_read_at >= world->options.client_timeout_ns;
-}
-
 /* Whether a request may have ended for this reason. */
 bool sim_client_cause_is_real(const struct world *world, const struct client *client,
                               const struct ledger_entry *entry, enum mux_reason reason)
@@ -278,7 +251,8 @@ bool sim_client_cause_is_real(const struct world *world, const struct client *cl
     case TROUBLE_BROKEN:
         return is_broken(world, entry) || memory_failed() > 0;
     case TROUBLE_OVERLOADED:
-        return has_waited(world, entry, world->options.wait_timeout_ns) || memory_failed() > 0 ||
+        return (reason == REASON_HOLD && world->options.hold_max_ns > 0) ||
+               has_waited(world, entry, world->options.wait_timeout_ns) || memory_failed() > 0 ||
                (reason == REASON_MEMORY && world->swarm.memory_is_tight);
     case TROUBLE_SHUTDOWN:
         return world->draining && world->now_ns - world->drained_at >= world->options.grace_ns;
@@ -287,7 +261,7 @@ bool sim_client_cause_is_real(const struct world *world, const struct client *cl
     case TROUBLE_TOO_LARGE:
         return entry->flaw == FLAW_TOO_LARGE;
     case TROUBLE_CLIENT_TIMEOUT:
-        return has_stalled(world, client, entry);
+        return clocks_has_stalled(world, client, entry);
     case TROUBLE_REFUSED:
         break;
     }
@@ -306,7 +280,7 @@ static bool apart_is_real(const struct world *world, const struct client *client
     case TROUBLE_TOO_LARGE:
         return next != NULL && !next->is_request && next->kind != 'X';
     case TROUBLE_CLIENT_TIMEOUT:
-        return world->now_ns - client->last_read_at >= world->options.client_timeout_ns;
+        return next != NULL && clocks_has_dawdled(world, client, next);
     case TROUBLE_OVERLOADED:
         return reason == REASON_CLIENT_LIMIT
                    ? client->clients_at_start >= world->options.clients_max
@@ -461,8 +435,8 @@ static bool may_be_cut_off(const struct world *world, const struct client *clien
                            enum mux_reason reason)
 {
     const struct connection *connection = client->connection;
-    bool slow = connection->owed &&
-                world->now_ns - connection->owed_since >= world->options.write_timeout_ns;
+    bool slow =
+        connection->owed && world->now_ns - connection->owed_since >= clocks_least_hold_ns(world);
     bool grace_over =
         world->draining && world->now_ns - world->drained_at >= world->options.grace_ns;
     return slow || grace_over || reason == REASON_CLIENT_RESET || reason == REASON_MEMORY ||

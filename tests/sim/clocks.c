@@ -2,10 +2,12 @@
 /* How long one exchange may keep a link from others; see clocks.h. */
 #include "clocks.h"
 
+#include "client_state.h"
 #include "turns.h"
 #include "world.h"
 
 #define SIM_ORPHAN_NS (2 * NS_PER_S)
+#define SIM_HOLD_NS   (100 * NS_PER_MS)
 
 static uint64_t later(uint64_t one, uint64_t other)
 {
@@ -105,4 +107,64 @@ bool clocks_orphan_is_old(const struct world *world, const struct connection *li
     uint64_t least_ns = timeout_ns < SIM_ORPHAN_NS ? timeout_ns : SIM_ORPHAN_NS;
     return sending != NULL && sending->responding &&
            world->now_ns - later(sending->first_byte_at, watch->head_since) >= least_ns;
+}
+
+/* ---- clients ---- */
+
+/* What a client has to take, or an uploader to bring, within --write-timeout. */
+enum { SIM_PROGRESS_BYTES = 64 * 1024 };
+
+/* What it has brought since then. */
+static uint64_t brought_since(const struct client *client, uint64_t at)
+{
+    size_t index = client->marks_count;
+    while (index > 0 && client->marks[index - 1].at > at) {
+        index--;
+    }
+    return client->read_upto - (index == 0 ? 0 : client->marks[index - 1].upto);
+}
+
+uint64_t clocks_least_hold_ns(const struct world *world)
+{
+    uint64_t longest_ns = world->options.write_timeout_ns;
+    return longest_ns < SIM_HOLD_NS ? longest_ns : SIM_HOLD_NS;
+}
+
+/* When its first byte was read; TIME_NEVER: it was not. */
+static uint64_t begun_at(const struct client *client, const struct ledger_entry *entry)
+{
+    for (size_t index = 0; index < client->marks_count; index++) {
+        if (client->marks[index].upto > entry->stream_from) {
+            return client->marks[index].at;
+        }
+    }
+    return TIME_NEVER;
+}
+
+/* Whether it has had --client-timeout for it, and brought little. */
+bool clocks_has_dawdled(const struct world *world, const struct client *client,
+                        const struct ledger_entry *entry)
+{
+    uint64_t timeout_ns = world->options.client_timeout_ns;
+    return time_after(begun_at(client, entry), timeout_ns) <= world->now_ns &&
+           brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES;
+}
+
+/* Whether its client stalled inside it: before it took a link, or while it held one. */
+bool clocks_has_stalled(const struct world *world, const struct client *client,
+                        const struct ledger_entry *entry)
+{
+    if (entry->read_whole) {
+        return false;
+    }
+    uint64_t timeout_ns = world->options.write_timeout_ns;
+    const struct seen_exchange *exchange = &world->witness.exchanges[entry->exchange];
+    if (exchange->phase != PHASE_TAKEN) {
+        return clocks_has_dawdled(world, client, entry);
+    }
+    bool is_slow = world->now_ns - exchange->taken_at >= timeout_ns &&
+                   brought_since(client, world->now_ns - timeout_ns) < SIM_PROGRESS_BYTES;
+    uint64_t idle_from = later(exchange->taken_at, client->last_read_at);
+    return is_slow || (world->now_ns - idle_from >= clocks_least_hold_ns(world) &&
+                       turns_may_wait_for_any_link(world));
 }

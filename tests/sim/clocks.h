@@ -7,9 +7,12 @@
 #define SIM_CLOCKS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct world;
 struct connection;
+struct client;
+struct ledger_entry;
 
 /* Promise: the head of a response comes within --timeout of its request, what is left of a client that
  * has gone is over within --timeout, and sooner where no end is in sight and others wait. */
@@ -17,5 +20,14 @@ void check_clocks_are_not_wound(const struct world *world);
 
 /* Whether the link may be given up for what it swallows, since that has taken too long. */
 bool clocks_orphan_is_old(const struct world *world, const struct connection *link);
+
+/* Whether a client has had --client-timeout for a message, and brought little. */
+bool clocks_has_dawdled(const struct world *world, const struct client *client,
+                        const struct ledger_entry *entry);
+/* Whether it stalled inside a request: before it took a link, or while it held one. */
+bool clocks_has_stalled(const struct world *world, const struct client *client,
+                        const struct ledger_entry *entry);
+/* The least time that a client may hold a link idly while others wait. */
+uint64_t clocks_least_hold_ns(const struct world *world);
 
 #endif

@@ -199,6 +199,10 @@ void fake_io_write_on(struct world *world, struct connection *connection)
                      "%s %llu wants MUX_WRITE and has nothing to send", connection_kind(connection),
                      (unsigned long long)connection->number);
         }
+        if (!connection->owed) { /* the end of a response, of which nothing is told */
+            connection->owed = true;
+            connection->owed_since = world->now_ns;
+        }
         size_t size = take_in(world, connection, view);
         if (size == 0) {
             connection->down.blocked = true;

@@ -74,7 +74,8 @@ static enum ending ending_of(const struct connection *link, enum mux_reason reas
     bool is_over = reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME ||
                    reason == REASON_SHUTDOWN || reason == REASON_RESPONSE_CLOSES ||
                    reason == REASON_REQUEST_CLOSES || reason == REASON_EARLY_RESPONSE;
-    bool is_clients = reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN;
+    bool is_clients =
+        reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_HOLD;
     bool is_the_targets =
         reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET || reason == REASON_IO_ERROR;
     if (is_over || (is_the_targets && watch->answered > 0)) {

@@ -186,6 +186,7 @@ static void draw_times(struct mux_options *options, struct choice *choice, bool 
         times_ns[choose_between(choice, 1, ARRAY_COUNT(times_ns) - 1)]; /* more than --delay */
     options->response_timeout_ns = PICK(choice, times_ns);
     options->write_timeout_ns = PICK(choice, times_ns);
+    options->hold_max_ns = choose(choice, 4) == 0 ? PICK(choice, times_ns) : 0;
     options->retry_delay_min_ns = PICK(choice, times_ns) / 10;
     options->retry_delay_max_ns = options->retry_delay_min_ns * choose_between(choice, 1, 30);
     options->link_idle_ns = choose(choice, 2) == 0 ? 0 : PICK(choice, times_ns);

@@ -116,6 +116,86 @@ test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count(voi
     scene_end(&scene);
 }
 
+/* ---- clients ---- */
+
+static void test_head_is_dribbled__it_has_client_timeout_in_all(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.");
+    for (size_t i = 0; i < 6; i++) {
+        assert_false(client_sees_end(scene, ann));
+        client_says(scene, ann, "x");
+        time_passes(scene, SECONDS(10));
+    }
+    assert_int_equal(counters(scene)->error_replies, 1);
+    assert_string_equal(client_hears(scene, ann), "E client_timeout -\n");
+    assert_true(client_sees_end(scene, ann));
+    scene_end(&scene);
+}
+
+static void test_holders_do_nothing_while_others_wait__each_has_half_of_the_time(void **state)
+{
+    (void)state;
+    static const uint64_t holds[] = {MS(10000), MS(5000), MS(2500), MS(1250)};
+    struct scene *scene = prepared_scene();
+    scene->world->options.retry_delay_min_ns = MS(1);
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t first = client_connects(scene);
+    client_says(scene, first, "E1.1.:\n");
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(target_hears(scene), ">E1.1.:\n");
+        target_says(scene, "<I1\n");                            /* whatever it is told */
+        client_says(scene, client_connects(scene), "E1.1.:\n"); /* waits, and is the next */
+        time_passes(scene, holds[i] - MS(1));
+        assert_false(target_sees_end(scene));
+        time_passes(scene, MS(1));
+        assert_true(target_sees_end(scene));
+        target_ends(scene);
+        time_passes(scene, MS(0));
+    }
+    client_says(scene, first + 4, ".\n");
+    assert_string_equal(target_hears(scene), ">E1.1.:\n.\n");
+    target_says(scene, "<thanks\n"); /* a whole answer ends the row */
+    client_says(scene, client_connects(scene), "E1.1.:\n");
+    (void)target_hears(scene);
+    client_says(scene, client_connects(scene), "N2.1.\n");
+    time_passes(scene, SECONDS(10) - MS(1));
+    assert_false(target_sees_end(scene));
+    time_passes(scene, MS(1));
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
+/* ---- --max-hold ---- */
+
+static void test_transfer_keeps_the_link_for_max_hold__it_ends_when_others_wait(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.hold_max_ns = SECONDS(30);
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = downloader_connects(scene, "N1.1.\n");
+    uint32_t bob = client_connects(scene);
+    for (size_t i = 0; i < 4; i++) {
+        time_passes(scene, SECONDS(10));
+        target_says(scene, "k");
+    }
+    assert_false(client_sees_end(scene, ann)); /* nobody waits */
+    client_says(scene, bob, "N2.1.\n");
+    assert_string_equal(client_hears(scene, ann), "=yes:\n=30\nABCDEFGHIJKKKK");
+    assert_true(client_sees_end(scene, ann));
+    assert_int_equal(counters(scene)->ended[REASON_HOLD], 1);
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    time_passes(scene, SECONDS(2));
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    scene_end(&scene);
+}
+
 /* ---- runner ---- */
 
 int main(int argc, char **argv)
@@ -128,6 +208,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_head_trickles__it_has_timeout_in_all),
         cmocka_unit_test(
             test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count),
+        cmocka_unit_test(test_head_is_dribbled__it_has_client_timeout_in_all),
+        cmocka_unit_test(test_holders_do_nothing_while_others_wait__each_has_half_of_the_time),
+        cmocka_unit_test(test_transfer_keeps_the_link_for_max_hold__it_ends_when_others_wait),
     };
     scenes_begin(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
