@@ -111,7 +111,7 @@ def test_modbus_answers_out_of_order_find_their_requests(multiplexed):
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_connection_for_each_request(multiplexed, wire):
-    target, started = multiplexed(wire)
+    target, started = multiplexed(wire, ["-v"])  # which leaves no line out
     load = clean(started.address, "--wire", wire, "--clients", 4, "--requests", 100, "--churn")
     assert load["requests"] == 100
     started.wait_for_log("closed .*client=", count=100)
