@@ -102,7 +102,7 @@ static uint64_t idle_deadline(const struct mux *mux, const struct link *link)
     if (link->is_expiring) {
         return mux->now_ns;
     }
-    if (!list_is_empty(&mux->turns)) { /* who waits, but for another link, does not keep this one */
+    if (turns_want_any_link(mux)) { /* who waits, but for another link, does not keep this one */
         uint64_t at = quiet_ends(mux, link);
         return at > mux->now_ns ? at : TIME_NEVER;
     }

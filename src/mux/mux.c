@@ -290,7 +290,7 @@ void mux_time(struct mux *mux, uint64_t now_ns)
     mux_clock(mux, now_ns);
     timer_run(mux);
     memory_enforce(mux);
-    if (!list_is_empty(&mux->turns)) {
+    if (turns_want_any_link(mux)) {
         mux->schedule_wanted =
             true; /* a gap may be over, a link silent for long enough to be probed */
     }

@@ -247,6 +247,11 @@ struct client *turns_free_reserver(const struct mux *mux)
     return NULL;
 }
 
+bool turns_want_any_link(const struct mux *mux)
+{
+    return !list_is_empty(&mux->turns) || turns_free_reserver(mux) != NULL;
+}
+
 /* A link is empty, and not the one that a client has reserved. False: there is no such link, or client. */
 static bool recall_reserver(struct mux *mux)
 {

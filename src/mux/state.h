@@ -439,6 +439,8 @@ uint64_t turns_want_since(const struct mux *mux, const struct link *link,
                           const struct client *holder);
 /* A client that waits for any link to be empty; NULL: nobody does. */
 struct client *turns_free_reserver(const struct mux *mux);
+/* Whether a client waits for any link, to take it or to have it alone. */
+bool turns_want_any_link(const struct mux *mux);
 /* Whether it is up and takes no request before something on it ends. */
 bool link_is_full(const struct mux *mux, const struct link *link);
 

@@ -171,6 +171,23 @@ static void test_a_greeting_is_dropped_and_waited_for(void **state)
     assert_int_equal(play_counters()->links_lost, 0);
 }
 
+static void test_who_must_be_alone_takes_a_link_that_has_greeted(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.links_max = options.in_flight_max = 2;
+    options.delay_ns = MS(10);
+    play_open(&options);
+    struct peer *reader = play_client(), *writer = play_client();
+    play_say(reader, "g1\n");
+    play_time(MS(10));
+    play_say(writer, "p2\n"); /* waits for the first link to be empty, or for another */
+    play_say(play_link(2), "hello\n");
+    play_got(play_link(2), "");
+    play_time(MS(50));
+    play_got(play_link(2), "p2\n");
+}
+
 static void test_a_greeting_without_end_is_waited_for_a_second(void **state)
 {
     (void)state;
@@ -216,6 +233,7 @@ int main(void)
         claim(test_a_line_that_is_named_is_nobodys),
         claim(test_answers_that_show_their_request_need_no_silence),
         claim(test_a_greeting_is_dropped_and_waited_for),
+        claim(test_who_must_be_alone_takes_a_link_that_has_greeted),
         claim(test_a_greeting_without_end_is_waited_for_a_second),
         claim(test_who_greets_and_closes_is_not_connected_again_at_once),
     };
