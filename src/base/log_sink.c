@@ -114,7 +114,11 @@ static ssize_t write_shared(int fd, const char *bytes, size_t size)
         errno = EAGAIN;
         return -1;
     }
-    const struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    const union {
+        const char *constant;
+        void *base; /* as iovec wants it, which serves reading too */
+    } from = {.constant = bytes};
+    const struct iovec part = {.iov_base = from.base, .iov_len = size};
     ssize_t written = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
     if (written < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
         written = write(fd, bytes, size);
