@@ -57,7 +57,7 @@ void check_link_was_quiet(const struct world *world, struct connection *link)
 {
     struct quiet_watch *quiet = &link->watch.quiet;
     uint64_t slack = world->swarm.engine.tick_max_ns * 64;
-    bool is_first = quiet->taken++ == 0;
+    bool is_first = quiet->taken == 1;
     if (is_first && quiet->greeted_at != 0 && link->taken_at + slack < greeting_ends(link)) {
         sim_fail("the first request waits for the end of a greeting", "link %llu is used before",
                  (unsigned long long)link->number);

@@ -198,6 +198,7 @@ static void on_taken(struct world *world, const struct mux_event *event)
     struct connection *link = world_find(world, event->link_id);
     assert(link != NULL);
     link->taken_at = world->now_ns;
+    link->watch.quiet.taken++;
     exchange->link = link;
     exchange->taken_as = ++world->witness.taken_count;
     exchange->taken_at = world->now_ns;
