@@ -65,6 +65,30 @@ static void test_client_gone_before_its_response__it_keeps_the_time_that_it_had(
     scene_end(&scene);
 }
 
+static void
+test_client_gone_inside_a_trickling_response__who_waits_for_this_link_counts(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.in_flight_max = 2;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    client_says(scene, bob, "N2.1.\n");
+    assert_string_equal(target_hears(scene), ">N1.1.\n>N2.1.\n");
+    target_says(scene, "<yes:\n+30\nabc");
+    client_resets(scene, ann);
+    time_passes(scene, SECONDS(1));
+    client_says(scene, bob, "N2.2.\n"); /* which is to follow the first */
+    time_passes(scene, SECONDS(1) - MS(1));
+    assert_false(target_sees_end(scene));
+    time_passes(scene, MS(1));
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
 /* ---- what trickles ---- */
 
 static void test_head_trickles__it_has_timeout_in_all(void **state)
@@ -147,9 +171,10 @@ static void test_holders_do_nothing_while_others_wait__each_has_half_of_the_time
     client_says(scene, first, "E1.1.:\n");
     for (size_t i = 0; i < 4; i++) {
         assert_string_equal(target_hears(scene), ">E1.1.:\n");
-        target_says(scene, "<I1\n");                            /* whatever it is told */
         client_says(scene, client_connects(scene), "E1.1.:\n"); /* waits, and is the next */
-        time_passes(scene, holds[i] - MS(1));
+        time_passes(scene, MS(500));
+        target_says(scene, "<I1\n"); /* whatever it is told */
+        time_passes(scene, holds[i] - MS(501));
         assert_false(target_sees_end(scene));
         time_passes(scene, MS(1));
         assert_true(target_sees_end(scene));
@@ -205,6 +230,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             test_client_gone_inside_a_trickling_response__nobody_waits_and_it_has_timeout),
         cmocka_unit_test(test_client_gone_before_its_response__it_keeps_the_time_that_it_had),
+        cmocka_unit_test(
+            test_client_gone_inside_a_trickling_response__who_waits_for_this_link_counts),
         cmocka_unit_test(test_head_trickles__it_has_timeout_in_all),
         cmocka_unit_test(
             test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count),
