@@ -24,6 +24,7 @@ struct scene *scene_prepare(const struct protocol *protocol)
     world->now_ns = NS_PER_S;
     mux_options_init(&world->options);
     world->options.protocol = protocol;
+    world->options.check_gap_ns = 0;
     world->swarm.pipe_to_engine = (struct pipe_style){.capacity = PIPE_CAPACITY};
     world->swarm.pipe_to_peer = (struct pipe_style){.capacity = PIPE_CAPACITY};
     world->network = (struct network){.resolves = true, .addresses_count = 1};

@@ -315,7 +315,7 @@ static void test_response_sent_twice__the_second_reaches_nobody(void **state)
     scene_end(&scene);
 }
 
-static void test_target_speaks_before_it_is_asked__the_link_is_replaced(void **state)
+static void test_target_speaks_before_it_is_asked__nobody_gets_it_and_the_link_is_used(void **state)
 {
     (void)state;
     struct scene *scene = scene_prepare(&model_protocol);
@@ -324,8 +324,11 @@ static void test_target_speaks_before_it_is_asked__the_link_is_replaced(void **s
     uint32_t ann = client_connects(scene);
     client_says(scene, ann, "N1.1.\n");
     target_says(scene, "<welcome\n"); /* during --delay */
-    assert_true(target_sees_end(scene));
     assert_string_equal(client_hears(scene, ann), "");
+    time_passes(scene, MS(100));
+    assert_string_equal(target_hears(scene), ">N1.1.\n");
+    assert_string_equal(client_hears(scene, ann), "");
+    assert_false(target_sees_end(scene));
     scene_end(&scene);
 }
 
@@ -477,7 +480,8 @@ int main(int argc, char **argv)
             test_response_comes_before_the_request_is_wholly_sent__delivered_and_both_end),
         cmocka_unit_test(test_bytes_on_an_idle_link__counted_dropped_and_the_link_replaced),
         cmocka_unit_test(test_response_sent_twice__the_second_reaches_nobody),
-        cmocka_unit_test(test_target_speaks_before_it_is_asked__the_link_is_replaced),
+        cmocka_unit_test(
+            test_target_speaks_before_it_is_asked__nobody_gets_it_and_the_link_is_used),
         cmocka_unit_test(test_target_sends_garbage__link_replaced_and_error_reply),
         cmocka_unit_test(test_target_sends_an_oversized_message__link_replaced_and_error_reply),
         cmocka_unit_test(test_target_closes_while_idle__nothing_is_lost),
