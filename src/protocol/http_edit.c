@@ -273,7 +273,8 @@ static size_t write_chunk(struct span piece, uint8_t *out)
     char line[32];
     int size = snprintf(line, sizeof line, "%zx\r\n", piece.size);
     assert(size > 0 && (size_t)size < sizeof line);
-    struct http_writer writer = {.out = out, .size = 0};
+    struct http_writer writer = {0};
+    writer.out = out;
     http_write(&writer, span_of(line, (size_t)size));
     http_write(&writer, piece);
     http_write_text(&writer, "\r\n");
