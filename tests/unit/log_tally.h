@@ -39,6 +39,7 @@ static void tally_line(struct tally *tally, const char *line)
     } else {
         assert_int_equal(number, tally->next);
         assert_non_null(strstr(line, "end=1"));
+        assert_null(strstr(at + 1, "line ")); /* one that was begun twice */
         tally->next++;
         tally->lines++;
     }

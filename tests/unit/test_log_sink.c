@@ -177,12 +177,53 @@ static void test_a_pipe_that_is_full_ends_with_a_line(void **state)
     int ends[2];
     struct tally tally = {.next = 1};
     begin(&ways[0], ends);
+    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 8192), 8192);
     log_defer(&log_out, true);
     write_lines(1000, 100);
     log_write(&log_out, 1);
     assert_true(log_blocked_fd(&log_out) >= 0);
     assert_true(drain(ends[0], &tally) > 0);
     assert_int_equal(tally.rest_size, 0);
+    end(ends);
+}
+
+/* In the loop that is log_write's; before it there is no other moment. */
+static void test_before_the_loop_what_was_lost_is_said_before_the_next_line(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct tally tally = {.next = 1};
+    begin(&ways[1], ends);
+    write_lines(10000, 100);
+    assert_true(log_out.sink.lost > 0);
+    while (drain(ends[0], &tally) > 0) {
+        log_sink_write_now(&log_out.sink);
+    }
+    assert_int_equal(tally.lost, 0);
+    write_lines(1, 100);
+    (void)drain(ends[0], &tally);
+    assert_int_equal(tally.lines + tally.lost, 10001);
+    end(ends);
+}
+
+static void test_a_slow_reader_sees_few_gaps(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct tally tally = {.next = 1};
+    begin(&ways[0], ends);
+    log_defer(&log_out, true);
+    for (unsigned turn = 0; turn < 500; turn++) { /* twice as much is written as is read */
+        char bytes[4096];
+        write_lines(60, 100);
+        log_unblock(&log_out);
+        log_write(&log_out, 1);
+        ssize_t size = read(ends[0], bytes, sizeof bytes);
+        assert_true(size > 0);
+        tally_bytes(&tally, bytes, (size_t)size);
+    }
+    assert_true(tally.lost > 1000);
+    assert_true(tally.lost_lines < 50);
     end(ends);
 }
 
@@ -302,6 +343,8 @@ int main(void)
         cmocka_unit_test(test_a_pipe_that_cannot_be_opened_again_does_not_block_either),
         cmocka_unit_test(test_deferred_lines_are_one_write),
         cmocka_unit_test(test_a_pipe_that_is_full_ends_with_a_line),
+        cmocka_unit_test(test_before_the_loop_what_was_lost_is_said_before_the_next_line),
+        cmocka_unit_test(test_a_slow_reader_sees_few_gaps),
         cmocka_unit_test(test_a_full_disk_is_tried_again_every_second),
         cmocka_unit_test(test_a_descriptor_that_is_no_good_wakes_nobody),
         cmocka_unit_test(test_what_waits_at_the_end_is_written_if_somebody_reads),
