@@ -59,5 +59,6 @@ void client_hold_over(struct mux *mux, const struct client *client)
     if (link != NULL && turns_want_since(mux, link, client) != TIME_NEVER &&
         mux->idle_holders < UINT32_MAX) {
         mux->idle_holders++;
+        mux->schedule_wanted = true; /* other holders have less time from now on */
     }
 }

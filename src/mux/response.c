@@ -128,6 +128,10 @@ static bool take_piece(struct mux *mux, struct link *link, struct exchange *exch
             exchange->request.closes =
                 true; /* so the client is told, where the protocol has words for it */
         }
+        if (!exchange->delivered && !frame->ends && turns_want_any_link(mux)) {
+            mux->schedule_wanted =
+                true; /* nothing is sent behind it, so another link may be wanted */
+        }
         exchange->delivered = true;
         exchange->until_end = frame->until_end;
         exchange->open_ended = frame->open_ended;

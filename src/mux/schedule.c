@@ -119,12 +119,17 @@ uint64_t turns_want_since(const struct mux *mux, const struct link *link,
     return any_ns < bound_ns ? any_ns : bound_ns;
 }
 
-/* Somebody stands in the turns, and nobody did before. */
-static void begin_crowd(struct mux *mux)
+/* Somebody stands in the turns: those that hold a link have less time, and the end of a silence counts. How
+ * much depends on who waits longest and on how many holders there were in a row, so it is looked at whenever
+ * turns were given. */
+static void urge_links(struct mux *mux)
 {
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
-        if (mux->links[slot].exchanges_count > 0) {
-            link_awaited(mux, &mux->links[slot]);
+        struct link *link = &mux->links[slot];
+        if (link->exchanges_count > 0) {
+            link_awaited(mux, link);
+        } else if (link->state == LINK_UP) {
+            link_touch(mux, link);
         }
     }
 }
@@ -284,11 +289,9 @@ void schedule(struct mux *mux)
            give_turn(mux)) {
     }
     mux->schedule_wanted = false;
-    bool crowded = !list_is_empty(&mux->turns);
-    if (crowded && !mux->crowded) {
-        begin_crowd(mux);
+    if (!list_is_empty(&mux->turns)) {
+        urge_links(mux);
     }
-    mux->crowded = crowded;
     if (mux->options.link_idle_ns > 0 && list_is_empty(&mux->turns)) {
         links_idle(mux);
     }

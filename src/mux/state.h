@@ -241,7 +241,6 @@ struct mux {
 
     bool schedule_wanted;
     uint32_t idle_holders; /* clients in a row that held a link idly; see client_hold.c */
-    bool crowded;          /* somebody stood in the turns when they were last given */
     bool observing;        /* the observer is being called: it may not call in */
 
     struct heap heap;

@@ -122,7 +122,8 @@ void check_pacing(const struct world *world, const struct connection *link)
                  (unsigned long long)link->number,
                  (unsigned long long)(world->now_ns - link->connected_at));
     }
-    if (dialect_has_ids(&world->dialect) && watch->last_byte_at > link->taken_at) {
+    bool is_patient = dialect_has_ids(&world->dialect) || dialect_counts(&world->dialect);
+    if (is_patient && watch->last_byte_at > link->taken_at) {
         return; /* a stray byte that came in between */
     }
     if (watch->last_byte_at != 0 && world->now_ns - watch->last_byte_at < options->gap_ns) {

@@ -35,6 +35,7 @@ bool quiet_is_greeting(const struct world *world, struct connection *link)
     if (quiet->greeted_at == 0) {
         quiet->greeted_at = world->now_ns;
     }
+    quiet->silent_at = world->now_ns;
     return true;
 }
 
@@ -48,7 +49,7 @@ static uint64_t silence_of(const struct connection *link)
 
 static uint64_t greeting_ends(const struct connection *link)
 {
-    uint64_t quiet_at = link->watch.last_byte_at + GREETING_NS;
+    uint64_t quiet_at = link->watch.quiet.silent_at + GREETING_NS;
     uint64_t last_at = link->watch.quiet.greeted_at + GREETING_NS_MAX;
     return quiet_at < last_at ? quiet_at : last_at;
 }

@@ -15,6 +15,7 @@ struct connection;
 /* Of a link. */
 struct quiet_watch {
     uint64_t greeted_at; /* the first byte that came before anything was sent; 0: none did */
+    uint64_t silent_at;  /* the last of these */
     uint64_t looked_at;  /* the last request that was taken behind a silence; 0: none was */
     uint32_t taken;      /* requests that took the link */
 };

@@ -188,6 +188,19 @@ bool turns_may_wait_for_any_link(const struct world *world)
     return waits_for_any_link(world, false);
 }
 
+bool turns_may_wait_for(const struct world *world, const struct connection *link)
+{
+    const struct witness *witness = &world->witness;
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        const struct connection *own = link_of(witness, serial);
+        if (next_of(witness, serial) != NULL && (own == NULL || own == link)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;

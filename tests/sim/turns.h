@@ -21,6 +21,8 @@ void turns_returned(struct world *world, uint64_t taker);
 /* Whether somebody waits, surely or perhaps, who has nothing in flight, so that any link will do. */
 bool turns_wait_for_any_link(const struct world *world);
 bool turns_may_wait_for_any_link(const struct world *world);
+/* For any, or for this one. */
+bool turns_may_wait_for(const struct world *world, const struct connection *link);
 /* Whether somebody may keep the link for what must be alone on it. */
 bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link);
 
