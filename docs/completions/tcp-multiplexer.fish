@@ -51,7 +51,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l keepalive
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l in-flight -x -a '' -d 'requests under way at a time on each connection to the target; more than 1 where responses have an order (echo, http: clients then share the fate of the request in front of theirs) or identifiers (modbus)'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l connections -x -a '' -d 'connections to the target at a time; opened when those there are have no room, closed by --link-idle'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-clients -x -a '' -d 'clients connected at a time'
-complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-message -x -a '' -d 'largest request or response'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-message -x -a '' -d 'largest request or response; --buffer-memory has to be three times as much, and 64 KiB'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-body -x -a '' -d 'largest body of an http request or response; 0 is no limit'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l buffer-requests -x -a '' -d 'how much of a streamed request is gathered before it takes a connection to the target'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l buffer-memory -x -a '' -d 'memory for everything that clients and the target make the multiplexer hold: requests, responses, and what keeps track of them'

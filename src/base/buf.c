@@ -7,9 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POOLED_MAX ((size_t)BUF_BLOCK_MIN << (BUF_POOLED_CLASSES - 1))
+
+/* The first block beyond the pooled ones is class BUF_POOLED_CLASSES: 5/4 of POOLED_MAX. */
 static size_t class_size(unsigned class)
 {
-    return (size_t)BUF_BLOCK_MIN << class;
+    if (class < BUF_POOLED_CLASSES) {
+        return (size_t)BUF_BLOCK_MIN << class;
+    }
+    unsigned step = class - (BUF_POOLED_CLASSES - 1);
+    return (POOLED_MAX / BUF_STEPS * (BUF_STEPS + step % BUF_STEPS)) << step / BUF_STEPS;
 }
 
 #define SIZE_LARGEST (class_size(BUF_CLASSES - 1) - sizeof(struct buf_block))
@@ -17,10 +24,20 @@ static size_t class_size(unsigned class)
 static unsigned class_of(size_t size)
 {
     unsigned class = 0;
-    while (class_size(class) < size) {
-        class ++;
+    if (size <= POOLED_MAX) {
+        while (class_size(class) < size) {
+            class ++;
+        }
+        return class;
     }
-    return class;
+    unsigned octave = 0;
+    size_t quarter = POOLED_MAX / BUF_STEPS;
+    while (quarter * 2 * BUF_STEPS < size) {
+        octave++;
+        quarter *= 2;
+    }
+    return BUF_POOLED_CLASSES - 1 + octave * BUF_STEPS +
+           (unsigned)((size - 1) / quarter - BUF_STEPS + 1);
 }
 
 static void *kept_take(struct buf_pool *pool, unsigned class)
@@ -72,14 +89,20 @@ static void trim(struct buf_pool *pool, unsigned last)
     free_kept(pool, last);
 }
 
+static void block_dress(struct buf_pool *pool, struct buf_block *block, unsigned class)
+{
+    pool->used_bytes += class_size(class);
+    pool->large_bytes += class < BUF_POOLED_CLASSES ? 0 : class_size(class);
+    block->size = (uint32_t)(class_size(class) - sizeof *block);
+    block->class = class;
+}
+
 static struct buf_block *block_take(struct buf_pool *pool, unsigned class)
 {
     struct buf_block *block =
         class < BUF_POOLED_CLASSES ? pool_take(&pool->small[class]) : large_take(pool, class);
     if (block != NULL) {
-        pool->used_bytes += class_size(class);
-        block->size = (uint32_t)(class_size(class) - sizeof *block);
-        block->class = class;
+        block_dress(pool, block, class);
     }
     return block;
 }
@@ -92,6 +115,7 @@ static void block_give(struct buf_pool *pool, struct buf_block *block)
     if (class < BUF_POOLED_CLASSES) {
         pool_give(&pool->small[class], block);
     } else {
+        pool->large_bytes -= class_size(class);
         large_give(pool, class, block);
     }
     if (pool->kept_bytes > kept_max(pool)) {
@@ -120,32 +144,70 @@ void buf_pool_deinit(struct buf_pool *pool)
     }
 }
 
+static void move_to_front(struct buf_block *block)
+{
+    uint32_t readable = block->tail - block->head;
+    memmove(block->bytes, block->bytes + block->head, readable);
+    block->head = 0;
+    block->tail = readable;
+}
+
+/* The system may make a large block larger where it is, or move its pages: neither copies, nor are both
+ * there at once. NULL: no memory, and the block is as it was but for where its bytes stand. */
+static struct buf_block *block_extend(struct buf_pool *pool, struct buf_block *block,
+                                      unsigned class)
+{
+    size_t before = class_size(block->class);
+    if (block->head > 0) {
+        move_to_front(block);
+    }
+    block = realloc(block, class_size(class));
+    if (block != NULL) {
+        pool->used_bytes -= before;
+        pool->large_bytes -= before;
+        block_dress(pool, block, class);
+    }
+    return block;
+}
+
+static struct buf_block *block_copy(struct buf_pool *pool, struct buf_block *block, unsigned class)
+{
+    struct buf_block *larger = block_take(pool, class);
+    if (larger == NULL) {
+        return NULL;
+    }
+    larger->head = larger->tail = 0;
+    if (block != NULL) {
+        larger->tail = block->tail - block->head;
+        memcpy(larger->bytes, block->bytes + block->head, larger->tail);
+        block_give(pool, block);
+    }
+    return larger;
+}
+
 /* Moves the readable bytes to the front, of a larger block where this one cannot hold `wanted`.
  * A block is kept only if the bytes to move are at most half of it, so that a queue that is filled
  * and emptied at the same pace moves each byte at most once on average. */
 static bool grow(struct buf_pool *pool, struct buf *buf, size_t wanted)
 {
     struct buf_block *block = buf->block;
-    size_t readable = buf_size(buf);
-    if (block != NULL && wanted <= block->size && readable <= block->size / 2) {
-        memmove(block->bytes, block->bytes + block->head, readable);
-    } else {
-        size_t room = block != NULL && wanted <= block->size ? (size_t)block->size + 1 : wanted;
-        if (room > SIZE_LARGEST) {
-            return false;
-        }
-        struct buf_block *larger = block_take(pool, class_of(room + sizeof *larger));
-        if (larger == NULL) {
-            return false;
-        }
-        if (block != NULL) {
-            memcpy(larger->bytes, block->bytes + block->head, readable);
-            block_give(pool, block);
-        }
-        buf->block = block = larger;
+    bool fits = block != NULL && wanted <= block->size;
+    if (fits && buf_size(buf) <= block->size / 2) {
+        move_to_front(block);
+        return true;
     }
-    block->head = 0;
-    block->tail = (uint32_t)readable;
+    size_t room = fits ? (size_t)block->size + 1 : wanted;
+    if (room > SIZE_LARGEST) {
+        return false;
+    }
+    unsigned class = class_of(room + sizeof *block);
+    bool extends = block != NULL && block->class >= BUF_POOLED_CLASSES && pool->kept[class] == NULL;
+    struct buf_block *larger =
+        extends ? block_extend(pool, block, class) : block_copy(pool, block, class);
+    if (larger == NULL) {
+        return false;
+    }
+    buf->block = larger;
     return true;
 }
 

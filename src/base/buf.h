@@ -9,8 +9,9 @@
  *
  * Invariants: head <= tail <= size; a buffer that has become empty has given its block back. So an
  * idle connection owns no buffer memory, and a zeroed struct is an empty buffer. Blocks are powers
- * of two; the pool keeps some of the freed ones, so that the steady state allocates nothing. Not
- * thread-safe: one pool, one thread.
+ * of two up to 4 KiB and have four sizes per octave from there on, so that a large message wastes at
+ * most a fifth of its block; the pool keeps some of the freed ones, so that the steady state allocates
+ * nothing. Not thread-safe: one pool, one thread.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -25,9 +26,10 @@
 
 enum {
     BUF_BLOCK_MIN = 256, /* smallest block: most messages of most protocols fit */
-    BUF_CLASSES = 23,    /* 256 bytes to 1 GiB */
     BUF_POOLED_CLASSES =
-        5, /* 256 bytes to 4 KiB come from slabs, which go back when they are empty */
+        5,         /* 256 bytes to 4 KiB come from slabs, which go back when they are empty */
+    BUF_STEPS = 4, /* sizes per octave beyond: 5, 6, 7, 8, 10, 12, ... KiB */
+    BUF_CLASSES = BUF_POOLED_CLASSES + 18 * BUF_STEPS, /* to 1 GiB */
     BUF_KEPT_MAX =
         1024 * 1024, /* bytes of freed larger blocks that are kept for reuse, beside half of
                                    what is in use */
@@ -39,11 +41,12 @@ struct buf_pool {
     size_t kept_bytes;
     size_t kept_more_max; /* beyond BUF_KEPT_MAX; no bound unless the owner sets one */
     size_t used_bytes;    /* of all blocks in use */
+    size_t large_bytes;   /* of those that do not come from slabs */
 };
 
 struct buf_block {
     uint32_t head, tail, size;
-    uint32_t class; /* the block is BUF_BLOCK_MIN << class bytes, these included */
+    uint32_t class; /* the block is so large that these fit as well */
     uint8_t bytes[];
 };
 

@@ -28,15 +28,19 @@ void slabs_deinit(struct slabs *slabs)
         drop(slabs, list_front(&slabs->kept));
     }
     assert(slabs->count == 0);
+    assert(slabs->taken == 0);
     slabs->unneeded = 0;
 }
 
 void *slabs_take(struct slabs *slabs)
 {
     if (slabs->count == 0) {
-        return aligned_alloc(SLAB_BYTES, SLAB_BYTES);
+        void *fresh = aligned_alloc(SLAB_BYTES, SLAB_BYTES);
+        slabs->taken += fresh != NULL;
+        return fresh;
     }
     struct list *slab = list_front(&slabs->kept);
+    slabs->taken++;
     list_remove(slab);
     slabs->count--;
     if (slabs->count < slabs->unneeded) {
@@ -47,6 +51,8 @@ void *slabs_take(struct slabs *slabs)
 
 void slabs_give(struct slabs *slabs, void *slab)
 {
+    assert(slabs->taken > 0);
+    slabs->taken--;
     if (slabs->count >= slabs->count_max) {
         free(slab);
         return;

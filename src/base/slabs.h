@@ -23,6 +23,7 @@ enum {
 struct slabs {
     struct list kept; /* linked through their first bytes; the one given last is taken first */
     uint32_t count;
+    uint32_t taken;     /* by pools, and not given back */
     uint32_t count_max; /* of those that stay; no bound unless the owner sets one */
     uint32_t unneeded;  /* the least count since slabs_trim was last called */
     uint64_t trim_ns;   /* the owner's: when it will call it next; TIME_NEVER: it need not */

@@ -128,11 +128,36 @@ static bool check_part(const struct config *config, const char *name, uint64_t b
     return true;
 }
 
+/* What one message needs: the client's block, which may hold the beginning of the next, and the link's. Each
+ * is up to a quarter larger than what it holds. */
+static uint64_t message_needs(uint64_t bytes)
+{
+    return 3 * bytes + 64 * KIB;
+}
+
+/* A client that nobody else competes with is not closed for one message. */
+static bool check_message(const struct config *config, struct error *error)
+{
+    uint64_t needs = message_needs(config->max_message_bytes);
+    if (needs > config->buffer_memory_bytes) {
+        char message[48], least[48], all[48];
+        error_set(
+            error,
+            "'--max-message' of %s needs '--buffer-memory' of at least %s, which is %s: raise "
+            "that, or lower '--max-message'",
+            size_format(config->max_message_bytes, message, sizeof message),
+            size_format(needs, least, sizeof least),
+            size_format(config->buffer_memory_bytes, all, sizeof all));
+        return false;
+    }
+    return true;
+}
+
 bool config_check(struct config *config, struct error *error)
 {
     if (!check_protocol(config, error) || !check_policy(config, error) ||
         !check_times(config, error) || !check_in_flight(config, error) ||
-        !check_part(config, "max-message", config->max_message_bytes, error) ||
+        !check_message(config, error) ||
         !check_part(config, "buffer-requests", config->buffer_requests_bytes, error) ||
         !check_part(config, "client-backlog", config->client_backlog_bytes, error)) {
         return false;

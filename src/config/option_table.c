@@ -200,7 +200,8 @@ const struct option options[] = {
      .value_name = "count",
      .sentence = "clients connected at a time"},
     {SIZE("max-message", max_message_bytes, "1MiB"), .minimum = 1, .maximum = 256 * MIB,
-     .sentence = "largest request or response"},
+     .sentence = "largest request or response; --buffer-memory has to be three times as much, and "
+                 "64 KiB"},
     {SIZE("max-body", max_body_bytes, "0"), .zero_is_off = true, .maximum = 1024 * GIB,
      .sentence = "largest body of an http request or response; 0 is no limit"},
     {SIZE("buffer-requests", buffer_requests_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,

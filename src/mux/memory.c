@@ -19,6 +19,10 @@
  *     mux->holders[2 * class]      since the first came to hold so much
  *     mux->holders[2 * class + 1]  its message is not whole, and we do not read it
  *
+ * Slabs are *occupied* as long as one object in them is used. Who queues, and takes back all but what keeps
+ * each slab, would make us hold as much again that counts for nobody, and again for each size of block. So
+ * memory is spent as well when what is occupied exceeds the limit by more than an eighth and 2 MiB.
+ *
  * A link holds for its clients: what stands unsent on it is the oldest sender's, a part of a response is
  * whose it answers. No more than MUX_LINKS_MAX are looked at, and only when memory is spent.
  */
@@ -31,7 +35,8 @@ static_assert(sizeof(struct client) <= 176, "what an idle client costs");
 enum {
     RECV_BYTES_MIN = 512, /* while memory is short */
     KEPT_SLABS_MIN = 32,
-    INDEX_BYTES = 32, /* per exchange, of the table of keys and the heap of what has returned */
+    PINNED_MIN = 2 * MIB, /* of half-empty slabs, for any limit */
+    INDEX_BYTES = 32,     /* per exchange, of the table of keys and the heap of what has returned */
 };
 
 /* ---- what is held ---- */
@@ -45,6 +50,13 @@ size_t memory_used(const struct mux *mux)
 {
     return mux->client_bufs.used_bytes + mux->link_bufs.used_bytes +
            exchanges_size(mux, mux->exchange_pool.count);
+}
+
+/* What is there for what is held. */
+static size_t occupied(const struct mux *mux)
+{
+    return mux->client_bufs.large_bytes + mux->link_bufs.large_bytes +
+           (size_t)mux->slabs.taken * SLAB_BYTES;
 }
 
 size_t memory_held(const struct mux *mux, const struct client *client)
@@ -105,7 +117,8 @@ void memory_init(struct mux *mux)
 
 static bool is_short(const struct mux *mux)
 {
-    return memory_used(mux) > mux->options.memory_bytes_max / 2;
+    return memory_used(mux) > mux->options.memory_bytes_max / 2 ||
+           occupied(mux) > mux->options.memory_bytes_max + PINNED_MIN / 2;
 }
 
 static size_t fair_share(const struct mux *mux)
@@ -138,7 +151,8 @@ size_t memory_recv_size(const struct mux *mux, const struct client *client)
 static bool is_spent(const struct mux *mux, const struct link *taken)
 {
     size_t soon_free = taken == NULL ? 0 : buf_held(&taken->in);
-    return memory_used(mux) > mux->options.memory_bytes_max + soon_free;
+    size_t most = mux->options.memory_bytes_max + soon_free;
+    return memory_used(mux) > most || occupied(mux) > most + most / 8 + PINNED_MIN;
 }
 
 /* NULL: nobody holds anything. */

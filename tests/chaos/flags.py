@@ -143,6 +143,9 @@ def repair(rng, drawn, protocol):
         drawn.pop("in-flight", None)
     if seconds(drawn["retry-delay"]) > seconds(drawn["retry-delay-max"]):
         drawn["retry-delay-max"] = drawn["retry-delay"]
+    if "buffer-memory" in drawn:
+        largest = (size(drawn["buffer-memory"]) - 64 * KIB) // 3
+        drawn["max-message"] = str(min(size(drawn.get("max-message", str(MIB))), largest))
     return drawn
 
 

@@ -15,6 +15,7 @@
 #define EXCHANGE_BYTES     512
 #define EXCHANGE_BYTES_MIN 200             /* surely less than one occupies */
 #define SLABS_BYTES        (16 * 40 * KIB) /* of each sort of pooled block one that is not full */
+#define PINNED_BYTES       (2 * MIB)       /* of slabs in which little is used */
 #define REFUSED_MAX        64              /* clients over --max-clients that are being told so */
 
 void check_core(const struct world *world)
@@ -256,7 +257,7 @@ void check_memory_is_bounded(const struct world *world)
     uint64_t clients = options->clients_max < world->client_connections ? options->clients_max
                                                                         : world->client_connections;
     size_t limit = options->memory_bytes_max + options->memory_bytes_max / 4 +
-                   (size_t)2 * BUF_KEPT_MAX + SLABS_BYTES +
+                   (size_t)2 * BUF_KEPT_MAX + SLABS_BYTES + PINNED_BYTES +
                    (size_t)(clients + REFUSED_MAX + 64) * CLIENT_BYTES;
     if (memory_core_bytes() > limit) {
         sim_fail("memory is bounded", "the core holds %zu bytes, %zu are allowed",

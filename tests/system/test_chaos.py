@@ -23,7 +23,7 @@ WITHIN = SECONDS + 15  # until the clients have ended: the longest request, on a
 SHORT_TIMES = (
     "--timeout", "500ms", "--queue-timeout", "500ms", "--wait-timeout", "1500ms", "--client-timeout", "700ms",
     "--write-timeout", "500ms", "--idle-timeout", "1s", "--retry-delay", "20ms", "--retry-delay-max", "200ms",
-    "--max-clients", "180", "--buffer-memory", "2MiB",
+    "--max-clients", "180", "--buffer-memory", "2MiB", "--max-message", "512KiB",
 )  # fmt: skip
 # Everything may go wrong here, and is logged as a warning; what a sanitizer or an assertion says is none.
 ANY_WARNING = r"^(closed |cannot connect|the target |--buffer-memory|cannot accept|limit )"

@@ -235,7 +235,7 @@ def test_the_answer_before_the_request_was_wholly_sent_is_delivered_and_the_link
         connection.target.wait_for_release()
 
     device = target(ECHO, in_turn(early, answering), reads=False)
-    started = mux(device, "--max-message", "32MiB", "-v", *QUICK_RETRY, expect=["reason=early_response"])
+    started = mux(device, "--max-message", "20MiB", "-v", *QUICK_RETRY, expect=["reason=early_response"])
     one, two = client(started), client(started)
     one.send(b"x" * (16 << 20))
     started.wait_for_log("#1 -> link 1: request")

@@ -307,6 +307,53 @@ static void test_one_very_large_block_does_not_empty_the_pool(void **state)
     buf_pool_deinit(&pool);
 }
 
+static void test_a_large_block_is_at_most_a_quarter_larger_than_what_it_is_for(void **state)
+{
+    (void)state;
+    struct buf_pool pool;
+    buf_pool_init(&pool, NULL);
+    for (size_t size = 4096; size < (size_t)40 * 1024 * 1024; size += size / 9) {
+        struct buf buf = {0};
+        assert_non_null(buf_reserve(&pool, &buf, size));
+        size_t needed = size + sizeof *buf.block;
+        assert_true(block_bytes(&buf) >= needed);
+        assert_true(block_bytes(&buf) <= needed / 4 * 5 + 5);
+        assert_int_equal(pool.used_bytes, block_bytes(&buf));
+        assert_int_equal(pool.large_bytes, block_bytes(&buf));
+        buf_consume(&pool, &buf, 0);
+    }
+    buf_pool_deinit(&pool);
+}
+
+/* As a message that comes in pieces. */
+static void test_a_large_buffer_grows_with_what_it_holds(void **state)
+{
+    (void)state;
+    enum { PIECE = 60000, COUNT = 300 };
+    static uint8_t piece[PIECE];
+    struct buf_pool pool;
+    buf_pool_init(&pool, NULL);
+    struct buf buf = {0};
+    assert_true(buf_append(&pool, &buf, span_of("no", 2)));
+    for (size_t count = 1; count <= COUNT; count++) {
+        memset(piece, (int)(count % 251), sizeof piece);
+        assert_true(buf_append(&pool, &buf, span_of(piece, sizeof piece)));
+        if (count == 1) {
+            buf_consume(&pool, &buf, 2);
+        }
+        assert_true(block_bytes(&buf) <= (count + 1) * PIECE / 4 * 5);
+        assert_int_equal(pool.used_bytes, block_bytes(&buf));
+        assert_true(pool.kept_bytes <= (size_t)3 * PIECE);
+    }
+    for (size_t count = 1; count <= COUNT; count++) {
+        const uint8_t *data = buf_view(&buf).data + (count - 1) * PIECE;
+        assert_int_equal(data[0], count % 251);
+        assert_int_equal(data[PIECE - 1], count % 251);
+    }
+    buf_clear(&pool, &buf);
+    buf_pool_deinit(&pool);
+}
+
 static void test_what_no_block_can_hold_is_refused(void **state)
 {
     (void)state;
@@ -314,7 +361,7 @@ static void test_what_no_block_can_hold_is_refused(void **state)
     buf_pool_init(&pool, NULL);
     struct buf buf = {0};
     assert_true(buf_append(&pool, &buf, span_of("hello", 5)));
-    size_t largest = (size_t)BUF_BLOCK_MIN << (BUF_CLASSES - 1);
+    size_t largest = (size_t)1 << 30;
     assert_null(buf_reserve(&pool, &buf, largest));
     assert_null(buf_reserve(&pool, &buf, SIZE_MAX));
     buf_check(&buf);
@@ -377,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_kept_blocks_of_another_size_are_not_in_the_way),
         cmocka_unit_test(test_kept_blocks_go_with_small_ones_too),
         cmocka_unit_test(test_one_very_large_block_does_not_empty_the_pool),
+        cmocka_unit_test(test_a_large_block_is_at_most_a_quarter_larger_than_what_it_is_for),
+        cmocka_unit_test(test_a_large_buffer_grows_with_what_it_holds),
         cmocka_unit_test(test_what_no_block_can_hold_is_refused),
         cmocka_unit_test(test_a_block_that_is_mostly_full_is_replaced_by_a_larger_one),
         cmocka_unit_test(test_a_steady_queue_does_not_grow),

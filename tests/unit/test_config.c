@@ -81,14 +81,19 @@ static void test_what_does_not_belong_together_is_refused(void **state)
          "a "
          "request"},
         {{"max-message"},
-         {"65MiB"},
-         "'--max-message' of 65MiB is larger than '--buffer-memory' of 64MiB, raise that too"},
+         {"22MiB"},
+         "'--max-message' of 22MiB needs '--buffer-memory' of at least 67648KiB, which is 64MiB: "
+         "raise that, or lower '--max-message'"},
+        {{"buffer-memory"},
+         {"3MiB"},
+         "'--max-message' of 1MiB needs '--buffer-memory' of at least 3136KiB, which is 3MiB: "
+         "raise that, or lower '--max-message'"},
         {{"buffer-requests", "buffer-memory"},
-         {"3MiB", "2MiB"},
-         "'--buffer-requests' of 3MiB is larger than '--buffer-memory' of 2MiB, raise that too"},
+         {"5MiB", "4MiB"},
+         "'--buffer-requests' of 5MiB is larger than '--buffer-memory' of 4MiB, raise that too"},
         {{"client-backlog", "buffer-memory"},
-         {"3MiB", "2MiB"},
-         "'--client-backlog' of 3MiB is larger than '--buffer-memory' of 2MiB, raise that too"},
+         {"5MiB", "4MiB"},
+         "'--client-backlog' of 5MiB is larger than '--buffer-memory' of 4MiB, raise that too"},
         {{"protocol"},
          {"eco"},
          "unknown protocol 'eco', did you mean 'echo'? 'tcp-multiplexer list' shows all"},
@@ -113,8 +118,8 @@ static void test_equal_is_not_over(void **state)
     struct error error;
     config_init(&config);
     set(&config, "retry-delay", "30s");
-    set(&config, "buffer-memory", "1MiB");
-    set(&config, "client-backlog", "1MiB");
+    set(&config, "buffer-memory", "3136KiB");
+    set(&config, "client-backlog", "3136KiB");
     assert_true(config_check(&config, &error));
 }
 

@@ -229,14 +229,14 @@ static void test_the_end_of_one_who_shares_takes_nobodys_response(void **state)
 {
     (void)state;
     /* What the greedy one's request takes here and on the link, and one and a half edited responses. */
-    enum { LETTERS = 20000, BLOCK = 32 * 1024, EDITED = 9 * 1024, SMALL = 3 * 1024 };
+    enum { LETTERS = 20000, HERE = 20 * KIB, THERE = 24 * KIB, EDITED = 7 * KIB, SMALL = 3 * KIB };
     static char request[LETTERS + 8] = "g0002";
     memset(request + 5, 'x', LETTERS);
     request[5 + LETTERS] = '\n';
     struct mux_options options = play_options(&play_by_id);
     options.in_flight_max = 4;
     options.coalesce = true;
-    options.memory_bytes_max = 2 * BLOCK + EDITED + SMALL;
+    options.memory_bytes_max = HERE + THERE + EDITED + SMALL;
     play_open(&options);
     struct peer *leader = asking("r0001a\n");
     play_got(play_link(1), "r0001a\n");

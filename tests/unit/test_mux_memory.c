@@ -4,7 +4,7 @@
 
 #include "mux_play.h"
 
-enum { TEXT_MAX = 40000, EXCHANGE_BYTES_MIN = 200 /* surely less than one occupies */ };
+enum { TEXT_MAX = 300000, EXCHANGE_BYTES_MIN = 200 /* surely less than one occupies */ };
 
 static char text[TEXT_MAX];
 
@@ -33,7 +33,7 @@ static struct mux_options limited_to(size_t bytes)
 {
     struct mux_options options = play_options(&play_by_order);
     options.memory_bytes_max = bytes;
-    options.settings.message_bytes_max = TEXT_MAX;
+    options.settings.message_bytes_max = 40000;
     return options;
 }
 
@@ -126,10 +126,10 @@ static void test_a_part_of_a_response_counts_and_goes_with_the_client_that_asked
     open_limited(16 * KIB);
     struct peer *asker = saying("w\n");
     struct peer *other = bringing(3000);
-    play_say(play_link(1), part(5000));
+    play_say(play_link(1), part(7000));
     assert_true(play_counters()->memory >= 8000);
     assert_false(asker->closed);
-    play_say(play_link(1), part(5000));
+    play_say(play_link(1), part(7000));
     assert_true(asker->closed);
     assert_false(other->closed);
     assert_true(play_link(1)->closed); /* the rest belongs to nobody */
@@ -139,7 +139,7 @@ static void test_a_part_of_a_response_counts_and_goes_with_the_client_that_asked
 static void test_what_the_target_does_not_take_counts_for_who_sends_it(void **state)
 {
     (void)state;
-    open_limited(24 * KIB);
+    open_limited(22 * KIB);
     struct peer *first = saying("w\n");
     play_link(1)->got_size = 0;
     play_link(1)->blocked = true;
@@ -155,12 +155,49 @@ static void test_what_the_target_does_not_take_counts_for_who_sends_it(void **st
     assert_false(first->closed);
 }
 
+/* As the command line promises for '--max-message'. */
+static void test_a_lone_client_may_have_the_largest_message(void **state)
+{
+    (void)state;
+    for (size_t message = 20000; message < 230000; message += 7000) {
+        size_t limit = 3 * message + 64 * KIB;
+        struct mux_options options = limited_to(limit < 256 * KIB ? 256 * KIB : limit);
+        options.settings.message_bytes_max = message;
+        play_open(&options);
+        struct peer *asker = saying("g\n");
+        play_say(play_link(1), "ok\n");
+        play_link(1)->blocked = true;
+        asker->blocked = false;
+        play_time(0);
+        asker->blocked = true;
+        (void)part(message - 1);
+        text[0] = 'g'; /* may be sent again, so that its bytes stay where they are as well */
+        text[message - 1] = '\n';
+        memset(text + message, 'g', 60000);
+        text[message + 60000] = '\0';
+        (void)offer(asker, text);
+        assert_true(play_counters()->memory >= 2 * message);
+        play_take(play_link(1), message);
+        for (size_t rest = message - 1; rest > 0;) {
+            size_t size = rest < 60000 ? rest : 60000;
+            play_say(play_link(1), part(size));
+            rest -= size;
+        }
+        play_say(play_link(1), "\n");
+        assert_false(asker->closed);
+        assert_int_equal(play_counters()->responses, 2);
+        play_reset(asker);
+        (void)play_close(NULL);
+    }
+    open_limited(MIB); /* for the teardown */
+}
+
 /* ---- who goes ---- */
 
 static void test_who_holds_most_goes_whatever_it_holds(void **state)
 {
     (void)state;
-    open_limited(24 * KIB);
+    open_limited(22 * KIB);
     struct peer *old = bringing(1000);
     struct peer *large = bringing(9000);
     struct peer *young = bringing(1000);
@@ -307,6 +344,7 @@ int main(void)
             test_a_part_of_a_response_counts_and_goes_with_the_client_that_asked, tear_down),
         cmocka_unit_test_teardown(test_what_the_target_does_not_take_counts_for_who_sends_it,
                                   tear_down),
+        cmocka_unit_test_teardown(test_a_lone_client_may_have_the_largest_message, tear_down),
         cmocka_unit_test_teardown(test_who_holds_most_goes_whatever_it_holds, tear_down),
         cmocka_unit_test_teardown(
             test_of_those_that_hold_about_as_much_who_has_held_it_longest_goes, tear_down),

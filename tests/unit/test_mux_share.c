@@ -342,7 +342,7 @@ static void test_who_takes_the_place_of_a_leader_has_been_sent_as_often(void **s
 static void test_memory_is_bounded_when_many_share_a_response(void **state)
 {
     (void)state;
-    enum { SHARERS = 5, RESPONSE_BYTES = 3000, BLOCK_BYTES = 8192 };
+    enum { SHARERS = 5, RESPONSE_BYTES = 3000, BLOCK_BYTES = 7168 };
     struct mux_options options = play_options(&play_by_id);
     options.coalesce = true;
     options.memory_bytes_max = (size_t)3 * BLOCK_BYTES - 1; /* with what is small */
