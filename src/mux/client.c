@@ -355,6 +355,8 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
     if (client->state != CLIENT_OPEN) {
         return;
     }
+    bool was_idle = is_idle(client);
+    uint64_t idle_ns = client->since_ns, exchanges = mux->exchange_serial;
     count_progress(mux, client, bytes.size);
     if (!buf_append(&mux->client_bufs, &client->in, bytes)) {
         client_refuse(mux, client, REASON_MEMORY, 0);
@@ -362,6 +364,10 @@ void client_received(struct mux *mux, struct client *client, struct span bytes)
         requests_frame(mux, client);
     }
     client_settle(mux, client);
+    if (was_idle && is_idle(client) && exchanges == mux->exchange_serial) {
+        client->since_ns = idle_ns; /* what it has sent was nothing */
+        client_touch(mux, client);
+    }
 }
 
 /* The link that waited for it to take its response may be read again. */

@@ -125,11 +125,13 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
     if (link != NULL) {
         struct span bytes =
             span_of(span_from(buf_view(&client->in), client->framed).data, frame->size);
-        if (!buf_append(&mux->link_bufs, &link->out, bytes)) {
+        size_t size = write_piece(mux, exchange, frame, bytes);
+        if (size == 0) {
             return false;
         }
-        exchange->out_end += frame->size;
+        exchange->out_end += size;
     }
+    exchange->mends = exchange->mends || frame->mends;
     client->framed += (uint32_t)frame->size;
     exchange->in_size += (uint32_t)frame->size;
     exchange->whole = frame->ends;
@@ -240,28 +242,6 @@ void exchange_release_bytes(struct mux *mux, struct exchange *exchange)
 }
 
 /* ---- on a link ---- */
-
-/* Writes the first piece as the protocol edits it, and what follows as it is. */
-static bool write_request(struct mux *mux, struct exchange *exchange, struct link *link,
-                          struct span bytes)
-{
-    const struct protocol *protocol = mux->options.protocol;
-    if (protocol->edit == NULL) {
-        return buf_append(&mux->link_bufs, &link->out, bytes);
-    }
-    uint8_t *space = buf_reserve(&mux->link_bufs, &link->out, bytes.size + EDIT_GROWTH_MAX);
-    if (space == NULL) {
-        return false;
-    }
-    struct span head = span_of(bytes.data, exchange->head_size);
-    size_t size = protocol->edit(&mux->options.settings, TO_TARGET, &exchange->request,
-                                 exchange->id, 0, head, space);
-    assert(size > 0);
-    assert(size <= head.size + EDIT_GROWTH_MAX);
-    memcpy(space + size, bytes.data + head.size, bytes.size - head.size);
-    buf_commit(&link->out, size + bytes.size - head.size);
-    return true;
-}
 
 void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link)
 {

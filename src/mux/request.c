@@ -156,8 +156,16 @@ static void wait_for_more(struct mux *mux, struct client *client)
     client_poison(mux, client);
 }
 
-/* Cuts the next piece off the unframed bytes. False: there is none, or more bytes are needed. */
-static bool frame_next(struct mux *mux, struct client *client)
+/* Bytes between requests that mean nothing: they go with what stands in front of them. */
+static void skip(struct mux *mux, struct client *client, size_t size)
+{
+    client->framed += (uint32_t)size;
+    requests_release(mux, client);
+}
+
+/* Cuts the next piece off the unframed bytes. False: there is none, or more bytes are needed; `inside`: of a
+ * request that has begun. */
+static bool frame_next(struct mux *mux, struct client *client, bool *inside)
 {
     const struct mux_options *options = &mux->options;
     struct frame frame = {0};
@@ -172,7 +180,11 @@ static bool frame_next(struct mux *mux, struct client *client)
             take_piece(mux, client, &frame, &request);
         }
         return true;
+    case FRAME_SKIP:
+        skip(mux, client, frame.size);
+        return true;
     case FRAME_PARTIAL:
+        *inside = !frame.unbegun || client->state != CLIENT_OPEN;
         return false;
     case FRAME_INVALID:
         client_refuse(mux, client, REASON_CLIENT_MALFORMED, frame.code);
@@ -197,8 +209,7 @@ void requests_frame(struct mux *mux, struct client *client)
     bool inside = client->unfinished && client->framed == buf_size(&client->in);
     while (client_is_served(client) && !client->poisoned &&
            client->framed < buf_size(&client->in) && may_queue(mux, client)) {
-        if (!frame_next(mux, client)) {
-            inside = true;
+        if (!frame_next(mux, client, &inside)) {
             break;
         }
         inside = client->unfinished && client->framed == buf_size(&client->in);

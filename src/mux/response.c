@@ -282,6 +282,9 @@ static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes
             protocol->frame_response(&mux->options.settings, &link->framer, NULL, bytes, &frame);
     }
     struct span message = span_of(bytes.data, frame.size);
+    if (status == FRAME_SKIP) {
+        return frame.size;
+    }
     if (status == FRAME_PARTIAL && link->exchanges_count == 0) {
         return 0; /* it will be whole before a request takes the link, or cost the link */
     }
@@ -301,6 +304,14 @@ static bool is_harmless(const struct mux *mux, const struct exchange *exchange, 
            protocol->is_harmless(&mux->options.settings, &exchange->request, piece);
 }
 
+/* The target has ended the link for its own reasons, and has not looked at the request. */
+static bool is_declined(const struct link *link, const struct exchange *exchange,
+                        const struct frame *frame)
+{
+    return frame->declines && exchange->request.resendable && !exchange->responding &&
+           link->answered && !exchange->resent;
+}
+
 static void refuse_response(struct mux *mux, struct link *link, enum frame_status status)
 {
     link_replace(mux, link,
@@ -316,14 +327,20 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
     if (!awaits(exchange)) {
         return take_unasked(mux, link, bytes);
     }
-    if (!begin_response(mux, link, exchange)) {
-        return 0;
-    }
     struct frame frame = {0};
     enum frame_status status = options->protocol->frame_response(&options->settings, &link->framer,
                                                                  &exchange->request, bytes, &frame);
     struct span piece = span_of(bytes.data, frame.size);
+    if (status == FRAME_PIECE && is_declined(link, exchange, &frame)) {
+        link_replace(mux, link, REASON_TARGET_ENDED);
+        return 0;
+    }
+    if (status != FRAME_SKIP && !frame.unbegun && !begin_response(mux, link, exchange)) {
+        return 0;
+    }
     switch (status) {
+    case FRAME_SKIP:
+        return frame.size;
     case FRAME_PIECE:
         assert(frame.size <= bytes.size);
         if (is_harmless(mux, exchange, piece)) {
@@ -379,6 +396,8 @@ static size_t take_next_by_id(struct mux *mux, struct link *link, struct span by
     case FRAME_PIECE:
         assert(frame.size <= bytes.size);
         return take_identified(mux, link, &frame, span_of(bytes.data, frame.size)) ? frame.size : 0;
+    case FRAME_SKIP:
+        return frame.size;
     case FRAME_PARTIAL:
         return 0;
     case FRAME_INVALID:

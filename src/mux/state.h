@@ -195,7 +195,8 @@ struct exchange {
     bool holds_bytes;       /* its bytes in client->in may still be needed */
     bool whole;             /* its request is framed to the end */
     bool streams;           /* it took a link before it was whole */
-    bool responding;        /* a byte of its response has come */
+    bool mends;             /* a piece behind its first does not go on as it is */
+    bool responding;        /* something of its response has come */
     bool delivered;         /* a piece of its final response went to the client */
     bool until_end;         /* its response is complete when the link ends */
     bool open_ended;        /* how much of its response is to come is not known */
@@ -467,6 +468,14 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange);
 void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
 void exchange_release_bytes(struct mux *mux, struct exchange *exchange);
 struct exchange *exchange_first(const struct list *head);
+
+/* ---- write.c ---- */
+/* Puts what is there of a request on a link. False: no memory. */
+bool write_request(struct mux *mux, struct exchange *exchange, struct link *link,
+                   struct span bytes);
+/* Likewise another piece of it. Returns how many bytes it became; 0: no memory. */
+size_t write_piece(struct mux *mux, const struct exchange *exchange, const struct frame *frame,
+                   struct span piece);
 
 /* ---- waiting.c ---- */
 /* WAITING from now on; it stands nowhere. */

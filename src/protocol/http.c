@@ -4,7 +4,7 @@
  *
  * A message is a head, one piece of bounded size, and maybe a body, which is cut as it comes. The
  * lines of a head are read as they become whole, so that rubbish is refused at its first line and
- * not when a head is long overdue. One empty line in front of a request line belongs to the head.
+ * not when a head is long overdue. Empty lines in front of one are skipped.
  *
  *     HTTP_IN_HEAD ── head ──► HTTP_IN_LENGTH, HTTP_IN_CHUNK_LINE, HTTP_IN_UNTIL_END
  *                      └─────► the message has ended: HTTP_IN_HEAD
@@ -59,8 +59,38 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* What the first bytes show before there is a line. A response has no empty line in front. Nothing
- * behind the limit counts, so that the outcome is the same when it has not come. */
+/* How many bytes of empty lines there are between two messages (RFC 9112 section 2.2). */
+static size_t empty_lines(const struct protocol_settings *settings, struct span bytes)
+{
+    size_t at = 0;
+    while (at < bytes.size) { /* each round takes a line */
+        size_t size = bytes.size - at >= 2 && memcmp(bytes.data + at, "\r\n", 2) == 0 ? 2 : 0;
+        size = bytes.data[at] == '\n' && !settings->http_strict ? 1 : size;
+        if (size == 0) {
+            break;
+        }
+        at += size;
+    }
+    return at;
+}
+
+/* Between two messages: what is skipped, or may be when more has come. FRAME_PIECE: neither. */
+static enum frame_status skip_lines(const struct protocol_settings *settings, struct span bytes,
+                                    struct frame *frame)
+{
+    if (bytes.size == 0 || bytes.data[0] > '\r') {
+        return bytes.size == 0 ? FRAME_PARTIAL : FRAME_PIECE;
+    }
+    frame->size = empty_lines(settings, bytes);
+    if (frame->size > 0) {
+        return FRAME_SKIP;
+    }
+    frame->unbegun = bytes.size == 1 && bytes.data[0] == '\r';
+    return frame->unbegun ? FRAME_PARTIAL : FRAME_PIECE;
+}
+
+/* What the first bytes show before there is a line. Nothing behind the limit counts, so that the outcome is
+ * the same when it has not come. */
 static enum http_refusal look_at_start(enum direction direction, struct span bytes, size_t limit)
 {
     bytes.size = smaller(bytes.size, limit);
@@ -116,9 +146,8 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
             frame->size = at;
             return FRAME_PIECE;
         }
-        bool is_skipped = line.size == 0 && start == 0 && direction == TO_TARGET;
         start = at;
-        refusal = is_skipped ? HTTP_FINE : http_head_line(direction, head, line);
+        refusal = http_head_line(direction, head, line, settings->http_strict);
         if (refusal != HTTP_FINE) {
             return http_refuse(frame, FRAME_INVALID, refusal);
         }
@@ -132,15 +161,17 @@ static enum frame_status head_next(const struct protocol_settings *settings,
                                    struct frame *frame, struct http_head *head)
 {
     *frame = (struct frame){.kind = HTTP_PIECE_HEAD};
-    if (bytes.size == 0) {
-        return FRAME_PARTIAL;
+    enum frame_status status =
+        framer->scanned == 0 ? skip_lines(settings, bytes, frame) : FRAME_PIECE;
+    if (status != FRAME_PIECE) {
+        return status;
     }
     enum http_refusal refusal = look_at_start(direction, bytes, settings->head_bytes_max);
     if (refusal != HTTP_FINE) {
         return http_refuse(frame, FRAME_INVALID, refusal);
     }
     *head = (struct http_head){.bits = framer->state, .length = framer->left};
-    enum frame_status status = read_lines(settings, direction, framer, bytes, frame, head);
+    status = read_lines(settings, direction, framer, bytes, frame, head);
     if (status == FRAME_PARTIAL) {
         framer->state = head->bits;
         framer->left = head->length;
@@ -194,8 +225,11 @@ static bool is_safe(unsigned method)
 
 static uint64_t request_key(const struct http_head *head)
 {
+    bool is_whole = (head->bits & HTTP_WHOLE_URI) != 0;
     return ((head->bits & HTTP_VERSION_10) != 0 ? HTTP_KEY_CLIENT_10 : 0U) |
-           ((head->bits & HTTP_HOST) == 0 ? HTTP_KEY_HOST_MISSING : 0U) |
+           ((head->bits & HTTP_HOST) == 0 || is_whole ? HTTP_KEY_WRITES_HOST : 0U) |
+           (is_whole ? HTTP_KEY_DROPS_HOST : 0U) |
+           ((head->bits & HTTP_MENDS) != 0 ? HTTP_KEY_MENDS : 0U) |
            ((head->bits & HTTP_LOSES) != 0 ? HTTP_KEY_LOSES : 0U) |
            (http_has_options(head) ? HTTP_KEY_OPTIONS : 0U);
 }
@@ -281,6 +315,16 @@ static bool ends_link(const struct http_head *head, enum http_body body)
            ((head->bits & HTTP_VERSION_10) != 0 && !says_to_stay);
 }
 
+/* Whether what has come of a head shows that it is the response's. A 408 that closes is the target's
+ * own, on a link that it found idle for too long (RFC 9110 section 15.5.9). */
+static bool has_begun(enum frame_status status, struct span bytes, const struct http_head *head)
+{
+    if (status == FRAME_PARTIAL) {
+        return (head->bits & HTTP_STARTED) != 0 && http_head_number(head) != 408;
+    }
+    return look_at_start(TO_CLIENT, bytes, SIZE_MAX) == HTTP_FINE;
+}
+
 static uint8_t head_kind(const struct http_head *head)
 {
     return (uint8_t)(HTTP_PIECE_HEAD | ((head->bits & HTTP_LOSES) != 0 ? HTTP_PIECE_LOSES : 0U) |
@@ -294,9 +338,15 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     if ((framer->state & HTTP_PHASE_BITS) != HTTP_IN_HEAD) {
         return http_body_next(settings, framer, bytes, frame);
     }
-    struct http_head head;
+    struct http_head head = {0};
+    if (request == NULL) { /* nobody waits for a response */
+        *frame = (struct frame){0};
+        enum frame_status between = skip_lines(settings, bytes, frame);
+        return between == FRAME_PIECE ? FRAME_INVALID : between;
+    }
     enum frame_status status = head_next(settings, TO_CLIENT, framer, request, bytes, frame, &head);
     if (status != FRAME_PIECE) {
+        frame->unbegun = frame->unbegun || !has_begun(status, bytes, &head);
         return status;
     }
     frame->kind = head_kind(&head);
@@ -308,6 +358,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     }
     enum http_body body = http_response_body(&head, request);
     frame->closes = ends_link(&head, body) || may_send_more(settings->body_guard, &head, body);
+    frame->declines = http_head_number(&head) == 408 && (head.bits & HTTP_CLOSE) != 0;
     frame->closes_client = http_closes_client(&head, body, request);
     frame->kind |= frame->closes_client ? HTTP_PIECE_CLOSES_CLIENT : 0U;
     frame->until_end = body == HTTP_BODY_UNTIL_END;
@@ -318,6 +369,14 @@ static enum frame_status frame_response(const struct protocol_settings *settings
             (frame->closes ? HTTP_CLOSES : 0U) | (frame->closes_client ? HTTP_CLOSES_CLIENT : 0U);
     }
     return status;
+}
+
+/* Empty lines behind a response are. */
+static bool is_harmless(const struct protocol_settings *settings, const struct request *request,
+                        struct span message)
+{
+    (void)settings;
+    return request == NULL && message.size == 0;
 }
 
 static const struct protocol_option options[] = {
@@ -333,6 +392,7 @@ const struct protocol protocol_http = {
     .matching = MATCH_BY_ORDER,
     .frame_request = frame_request,
     .frame_response = frame_response,
+    .is_harmless = is_harmless,
     .edit = http_edit,
     .finish = http_finish,
     .error_reply = http_error_reply,

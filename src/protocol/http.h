@@ -6,6 +6,7 @@
  *     http_head.c       a head, line by line, into the facts that frame a message
  *     http_body.c       pieces of bodies: of known length, chunked, until the end
  *     http_edit.c       heads as they go on to the other side
+ *     http_names.c      the fields that Connection names
  *     http_challenge.c  challenges in 401 and 407 responses that bind a login to a connection
  *     http_reply.c      error replies
  *     http_describe.c   one line for people
@@ -30,7 +31,8 @@
 enum {
     HTTP_REQUEST_LINE_BYTES_MAX = 16 * 1024,
     HTTP_CHUNK_LINE_BYTES_MAX = 4096,
-    HTTP_OPTIONS_MAX = 16, /* in Connection; each is compared with each field */
+    HTTP_NAMES_AT_ONCE =
+        4096, /* of Connection; more take a pass over the fields for each so many */
     HTTP_AUTHORITY_BYTES_MAX = 1024,
 };
 
@@ -86,10 +88,12 @@ enum http_method {
 
 /* Bits of request.key. */
 enum {
-    HTTP_KEY_CLIENT_10 = 1 << 0, /* the client speaks HTTP/1.0 */
-    HTTP_KEY_LOSES = 1 << 1,     /* as HTTP_PIECE_LOSES, of the request's head */
-    HTTP_KEY_OPTIONS = 1 << 2,   /* as HTTP_PIECE_OPTIONS */
-    HTTP_KEY_HOST_MISSING = 1 << 3,
+    HTTP_KEY_CLIENT_10 = 1 << 0,   /* the client speaks HTTP/1.0 */
+    HTTP_KEY_LOSES = 1 << 1,       /* as HTTP_PIECE_LOSES, of the request's head */
+    HTTP_KEY_OPTIONS = 1 << 2,     /* as HTTP_PIECE_OPTIONS */
+    HTTP_KEY_WRITES_HOST = 1 << 3, /* Host is missing, or the target's whole URI has another */
+    HTTP_KEY_DROPS_HOST = 1 << 4,
+    HTTP_KEY_MENDS = 1 << 5,
 };
 
 /* framer.state */
@@ -119,10 +123,12 @@ enum {
     HTTP_CODED_ELSE = 1 << 12, /* ... that names another coding */
     HTTP_CLOSE = 1 << 13,      /* Connection: close */
     HTTP_KEEP_ALIVE = 1 << 14,
-    HTTP_CONTINUE = 1 << 15, /* Expect: 100-continue */
-    HTTP_OPTIONS_SHIFT = 16, /* how many Connection names, keep-alive aside: 5 bits */
-    HTTP_OPTIONS_BITS = 31,
-    HTTP_NUMBER_SHIFT = 21, /* method or status: 10 bits */
+    HTTP_CONTINUE = 1 << 15,  /* Expect: 100-continue */
+    HTTP_NAMES = 1 << 16,     /* Connection names fields */
+    HTTP_WHOLE_URI = 1 << 17, /* the target has a host of its own */
+    HTTP_MENDS = 1 << 18,     /* the head goes on in another form (http_mend.c) */
+    HTTP_AMBIGUOUS = 1 << 19, /* others may see another end of the message: nothing follows it */
+    HTTP_NUMBER_SHIFT = 21,   /* method or status: 10 bits */
     HTTP_NUMBER_BITS = 1023,
 };
 
@@ -143,8 +149,8 @@ enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_
 /* ---- http_head.c ---- */
 
 /* Reads one line of a head, without its CR LF, into the facts. */
-enum http_refusal http_head_line(enum direction direction, struct http_head *head,
-                                 struct span line);
+enum http_refusal http_head_line(enum direction direction, struct http_head *head, struct span line,
+                                 bool is_strict);
 
 /* What only the whole head shows; `request` is what a response answers. */
 enum http_refusal http_head_end(enum direction direction, const struct http_head *head,
@@ -189,6 +195,23 @@ void http_write_text(struct http_writer *writer, const char *text);
 size_t http_edit(const struct protocol_settings *settings, enum direction direction,
                  const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                  uint8_t *out);
+
+struct http_name {
+    uint32_t start, size; /* in `fields` */
+};
+
+/* What Connection names in `fields`, a part of it at a time. */
+struct http_names {
+    struct span fields; /* borrows until it is read to its end */
+    struct span rest, value;
+    size_t count;
+    struct http_name items[HTTP_NAMES_AT_ONCE];
+};
+
+void http_names_begin(struct http_names *names, struct span fields);
+/* The next part. False: there is none. */
+bool http_names_read(struct http_names *names);
+bool http_names_have(const struct http_names *names, struct span name);
 
 size_t http_finish(const struct request *request, uint8_t *out);
 
@@ -246,6 +269,9 @@ size_t http_line_start(struct span bytes, size_t end);
 /* Takes the first line off `rest`, with its CR LF, which is there. False: nothing is left. */
 bool http_line_next(struct span *rest, struct span *line);
 
+/* Likewise, with the lines that continue it, which begin with white space. */
+bool http_logical_line_next(struct span *rest, struct span *line);
+
 /* Cuts a line at its first colon; the value comes without the white space around it. False: none.
  */
 bool http_field_split(struct span line, struct span *name, struct span *value);
@@ -271,6 +297,8 @@ static inline struct span http_part(struct span text, size_t start, size_t end)
 /* Whether the two are the same but for the case of letters; `lower` has none in upper case. */
 bool http_is(struct span text, const char *lower);
 bool http_same(struct span one, struct span other);
+/* Below, at or above 0, in an order that does not know the case of letters either. */
+int http_compare(struct span one, struct span other);
 
 /* Whether this is `host` or `host:port`, maybe empty (RFC 3986 sections 3.2.2 and 3.2.3). */
 bool http_is_host(struct span text);

@@ -8,7 +8,8 @@
  *   - Connection, the fields it names, and those that are about one connection without being named
  *     (RFC 9110 section 7.6.1). Host, Content-Length and Transfer-Encoding stay even if named,
  * since taking them away would change where the message ends or where it goes;
- *   - an empty line in front of a request, and Host for an HTTP/1.0 request that has none;
+ *   - Host, which an HTTP/1.0 request may lack, and which is the URI's if the target is a whole one (RFC 9112
+ *     section 3.2.2);
  *   - towards the client, Connection: close or keep-alive, for its own connection;
  *   - towards the target, Connection: close with a request that ends the link;
  *   - in 401 and 407 responses, challenges that bind a login to a connection;
@@ -30,7 +31,7 @@
 void http_write(struct http_writer *writer, struct span bytes)
 {
     if (bytes.size > 0) {
-        memcpy(writer->out + writer->size, bytes.data, bytes.size);
+        memmove(writer->out + writer->size, bytes.data, bytes.size); /* it may stand in `out` */
         writer->size += bytes.size;
     }
 }
@@ -42,45 +43,20 @@ void http_write_text(struct http_writer *writer, const char *text)
 
 /* ---- what is left out ---- */
 
-/* The names in Connection, borrowed from the head. */
-struct options {
-    struct span names[HTTP_OPTIONS_MAX];
-    size_t count;
+struct pass {
+    bool loses;           /* there is a field that may not go on as it is */
+    bool has_options;     /* Connection names fields ... */
+    struct span named_by; /* ... in these lines */
+    bool unchunks;        /* the body is sent without its chunks */
+    bool drops_host;
+    bool filters_challenges;
 };
 
-static void options_read(struct span head, struct options *options)
+/* Whether a field goes on. `names`: what Connection names; NULL: nothing. */
+static bool passes(const struct http_names *names, struct span name, enum http_field field,
+                   const struct pass *pass)
 {
-    options->count = 0;
-    struct span rest = head, line, name, value, option;
-    while (http_line_next(&rest, &line)) {
-        if (!http_field_split(line, &name, &value) ||
-            http_field_find(name) != HTTP_FIELD_CONNECTION) {
-            continue;
-        }
-        value = http_part(value, 0, value.size - 2); /* without CR LF */
-        while (http_list_next(&value, &option)) {
-            if (option.size > 0 && !http_is(option, "keep-alive")) {
-                assert(options->count < HTTP_OPTIONS_MAX); /* http_head.c refuses more */
-                options->names[options->count++] = option;
-            }
-        }
-    }
-}
-
-static bool is_named(const struct options *options, struct span name)
-{
-    for (size_t index = 0; index < options->count; index++) {
-        if (http_same(options->names[index], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a field goes on. `unchunks`: the body is sent without its chunks. */
-static bool passes(const struct options *options, struct span name, enum http_field field,
-                   bool unchunks)
-{
+    bool is_named = names != NULL && http_names_have(names, name);
     switch ((int)field) {
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_KEEP_ALIVE:
@@ -89,40 +65,31 @@ static bool passes(const struct options *options, struct span name, enum http_fi
     case HTTP_FIELD_UPGRADE:
         return false;
     case HTTP_FIELD_TRANSFER_ENCODING:
-        return !unchunks;
+        return !pass->unchunks;
     case HTTP_FIELD_HOST:
+        return !pass->drops_host;
     case HTTP_FIELD_CONTENT_LENGTH:
         return true;
     case HTTP_FIELD_TRAILER:
-        return !unchunks && !is_named(options, name);
+        return !pass->unchunks && !is_named;
     default:
-        return !is_named(options, name);
+        return !is_named;
     }
 }
 
-struct pass {
-    bool loses;       /* there is a field that may not go on as it is */
-    bool has_options; /* Connection names fields */
-    bool unchunks;
-    bool filters_challenges;
-};
-
 /* Writes those fields that go on, in runs of lines, from the line behind the first to the empty one, which
  * is not. */
-static void filter_fields(struct http_writer *writer, struct span fields, struct pass pass)
+static void filter(struct http_writer *writer, struct span fields, const struct http_names *names,
+                   const struct pass *pass)
 {
-    struct options options = {.count = 0};
-    if (pass.has_options) {
-        options_read(fields, &options);
-    }
     struct span rest = fields, line, name;
     size_t run = 0, at = 0; /* what goes on from `run` to `at` is not written yet */
     for (; http_line_next(&rest, &line) && http_field_name(line, &name); at += line.size) {
         enum http_field field = http_field_find(name);
         bool is_challenge =
             field == HTTP_FIELD_WWW_AUTHENTICATE || field == HTTP_FIELD_PROXY_AUTHENTICATE;
-        bool is_filtered = is_challenge && pass.filters_challenges;
-        bool goes_on = passes(&options, name, field, pass.unchunks);
+        bool is_filtered = is_challenge && pass->filters_challenges;
+        bool goes_on = passes(names, name, field, pass);
         if (goes_on && !is_filtered) {
             continue;
         }
@@ -135,10 +102,34 @@ static void filter_fields(struct http_writer *writer, struct span fields, struct
     http_write(writer, http_part(fields, run, at));
 }
 
+/* The same for more names than are read at once: each part takes its fields off what is written already. */
+static void filter_by_names(struct http_writer *writer, struct span fields, const struct pass *pass)
+{
+    struct http_names names;
+    size_t start = writer->size;
+    http_names_begin(&names, pass->named_by);
+    (void)http_names_read(&names);
+    filter(writer, fields, &names, pass);
+    while (http_names_read(&names)) {
+        struct span written = span_of(writer->out + start, writer->size - start);
+        writer->size = start;
+        filter(writer, written, &names, &(struct pass){.unchunks = pass->unchunks});
+    }
+}
+
+static void filter_fields(struct http_writer *writer, struct span fields, const struct pass *pass)
+{
+    if (pass->has_options) {
+        filter_by_names(writer, fields, pass);
+    } else {
+        filter(writer, fields, NULL, pass);
+    }
+}
+
 static void write_fields(struct http_writer *writer, struct span fields, struct pass pass)
 {
-    if (pass.loses || pass.has_options || pass.unchunks) {
-        filter_fields(writer, fields, pass);
+    if (pass.loses || pass.has_options || pass.unchunks || pass.drops_host) {
+        filter_fields(writer, fields, &pass);
     } else {
         http_write(writer, http_part(fields, 0, fields.size - 2)); /* without the empty line */
     }
@@ -152,7 +143,7 @@ static void write_via(struct http_writer *writer, bool is_10)
 
 /* ---- requests ---- */
 
-/* For an HTTP/1.0 request without one; HTTP/1.1 demands it (RFC 9112 section 3.2). */
+/* HTTP/1.1 demands it, and has it from the URI if that is whole (RFC 9112 sections 3.2 and 3.2.2). */
 static void write_host(struct http_writer *writer, const struct protocol_settings *settings,
                        struct span request_line)
 {
@@ -190,18 +181,17 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     writer.out = out;
     struct span rest = piece, line;
     bool has_line = http_line_next(&rest, &line);
-    if (has_line && line.size == 2) {
-        has_line = http_line_next(&rest, &line);
-    }
     assert(has_line);
     http_write(&writer, http_part(line, 0, line.size - (sizeof "HTTP/1.0\r\n" - 1)));
     http_write_text(&writer, "HTTP/1.1\r\n");
-    if ((request->key & HTTP_KEY_HOST_MISSING) != 0) {
+    if ((request->key & HTTP_KEY_WRITES_HOST) != 0) {
         write_host(&writer, settings, line);
     }
     write_fields(&writer, rest,
                  (struct pass){.loses = (request->key & HTTP_KEY_LOSES) != 0,
-                               .has_options = (request->key & HTTP_KEY_OPTIONS) != 0});
+                               .has_options = (request->key & HTTP_KEY_OPTIONS) != 0,
+                               .named_by = piece,
+                               .drops_host = (request->key & HTTP_KEY_DROPS_HOST) != 0});
     if (settings->via) {
         write_via(&writer, (request->key & HTTP_KEY_CLIENT_10) != 0);
     }
@@ -250,6 +240,7 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
     write_fields(&writer, rest,
                  (struct pass){.loses = (kind & HTTP_PIECE_LOSES) != 0,
                                .has_options = (kind & HTTP_PIECE_OPTIONS) != 0,
+                               .named_by = piece,
                                .unchunks = is_for_10,
                                .filters_challenges = asks_for_login(line)});
     if (settings->via) {

@@ -77,7 +77,7 @@ static bool has_only_uri_bytes(struct span target)
 }
 
 /* origin-form, absolute-form or asterisk-form (RFC 9112 section 3.2). */
-static bool is_target(struct span target)
+static bool is_target(struct http_head *head, struct span target)
 {
     if (target.size == 0 || !has_only_uri_bytes(target)) {
         return false;
@@ -89,6 +89,7 @@ static bool is_target(struct span target)
     if (!http_target_authority(target, &authority) || authority.size > HTTP_AUTHORITY_BYTES_MAX) {
         return false;
     }
+    head->bits |= HTTP_WHOLE_URI;
     struct span host = http_authority_host(authority);
     return host.size > 0 && http_is_host(host);
 }
@@ -118,7 +119,7 @@ static enum http_refusal read_request_line(struct http_head *head, struct span l
         return HTTP_REFUSAL_CONNECT;
     }
     number_set(head, known);
-    return is_target(target) ? HTTP_FINE : HTTP_REFUSAL_TARGET;
+    return is_target(head, target) ? HTTP_FINE : HTTP_REFUSAL_TARGET;
 }
 
 /* The space behind the status may be missing when there is no reason: many devices leave it out,
@@ -208,24 +209,32 @@ static enum http_refusal read_transfer_encoding(struct http_head *head, struct s
     return HTTP_FINE;
 }
 
-static enum http_refusal read_connection(struct http_head *head, struct span value)
+/* What Connection says beside tokens counts for nothing: devices write `Keep Alive` and `close;`. */
+static void read_odd_option(struct http_head *head, struct span option)
+{
+    const uint8_t *end = memchr(option.data, ';', option.size);
+    size_t size = end == NULL ? 0 : (size_t)(end - option.data);
+    if (http_is(http_trim(http_part(option, 0, size)), "close")) {
+        head->bits |= HTTP_CLOSE;
+    }
+}
+
+static enum http_refusal read_connection(struct http_head *head, struct span value, bool is_strict)
 {
     struct span rest = value, option;
     while (http_list_next(&rest, &option)) {
         if (option.size == 0) {
             continue; /* RFC 9110 section 5.6.1.2 */
         }
-        unsigned count = head->bits >> HTTP_OPTIONS_SHIFT & HTTP_OPTIONS_BITS;
-        if (!http_is_token(option) || count == HTTP_OPTIONS_MAX) {
-            return HTTP_REFUSAL_CONNECTION;
-        }
-        if (http_is(option, "keep-alive")) {
+        if (!http_is_token(option)) {
+            if (is_strict) {
+                return HTTP_REFUSAL_CONNECTION;
+            }
+            read_odd_option(head, option);
+        } else if (http_is(option, "keep-alive")) {
             head->bits |= HTTP_KEEP_ALIVE; /* and the field of that name never goes on */
-            continue;
-        }
-        head->bits += (uint32_t)1 << HTTP_OPTIONS_SHIFT;
-        if (http_is(option, "close")) {
-            head->bits |= HTTP_CLOSE;
+        } else {
+            head->bits |= HTTP_NAMES | (http_is(option, "close") ? HTTP_CLOSE : 0U);
         }
     }
     return HTTP_FINE;
@@ -293,7 +302,7 @@ static enum http_refusal split(struct span line, struct span *name, struct span 
 }
 
 static enum http_refusal read_field(enum direction direction, struct http_head *head,
-                                    struct span line)
+                                    struct span line, bool is_strict)
 {
     struct span name, value;
     enum http_refusal refusal = split(line, &name, &value);
@@ -314,16 +323,17 @@ static enum http_refusal read_field(enum direction direction, struct http_head *
     case HTTP_FIELD_TRANSFER_ENCODING:
         return has_tab(line) ? HTTP_REFUSAL_TAB_IN_FRAMING : read_transfer_encoding(head, value);
     case HTTP_FIELD_CONNECTION:
-        return read_connection(head, value);
+        return read_connection(head, value, is_strict);
     default:
         return direction == TO_TARGET ? read_request_field(head, field, value) : HTTP_FINE;
     }
 }
 
-enum http_refusal http_head_line(enum direction direction, struct http_head *head, struct span line)
+enum http_refusal http_head_line(enum direction direction, struct http_head *head, struct span line,
+                                 bool is_strict)
 {
     if ((head->bits & HTTP_STARTED) != 0) {
-        return read_field(direction, head, line);
+        return read_field(direction, head, line, is_strict);
     }
     head->bits |= HTTP_STARTED;
     return direction == TO_TARGET ? read_request_line(head, line) : read_status_line(head, line);
@@ -348,7 +358,7 @@ bool http_is_interim(const struct http_head *head)
 
 bool http_has_options(const struct http_head *head)
 {
-    return (head->bits >> HTTP_OPTIONS_SHIFT & HTTP_OPTIONS_BITS) != 0;
+    return (head->bits & HTTP_NAMES) != 0;
 }
 
 static bool is_chunked(const struct http_head *head)

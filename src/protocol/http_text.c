@@ -133,6 +133,19 @@ bool http_line_next(struct span *rest, struct span *line)
     return true;
 }
 
+bool http_logical_line_next(struct span *rest, struct span *line)
+{
+    struct span more;
+    if (!http_line_next(rest, line)) {
+        return false;
+    }
+    while (rest->size > 0 && (rest->data[0] == ' ' || rest->data[0] == '\t') &&
+           http_line_next(rest, &more)) {
+        line->size += more.size;
+    }
+    return true;
+}
+
 bool http_field_name(struct span line, struct span *name)
 {
     const uint8_t *colon = line.size == 0 ? NULL : memchr(line.data, ':', line.size);
@@ -154,9 +167,10 @@ bool http_field_split(struct span line, struct span *name, struct span *value)
 
 /* ---- words ---- */
 
+/* The end of a line is white where another continues it. */
 static bool is_white(uint8_t byte)
 {
-    return byte == ' ' || byte == '\t';
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
 struct span http_trim(struct span text)
@@ -192,6 +206,20 @@ bool http_same(struct span one, struct span other)
         }
     }
     return true;
+}
+
+int http_compare(struct span one, struct span other)
+{
+    if (one.size != other.size) {
+        return one.size < other.size ? -1 : 1;
+    }
+    for (size_t index = 0; index < one.size; index++) {
+        int order = lower_of(one.data[index]) - lower_of(other.data[index]);
+        if (order != 0) {
+            return order;
+        }
+    }
+    return 0;
 }
 
 bool http_is(struct span text, const char *lower)

@@ -16,8 +16,9 @@
  * says:
  *
  *     FRAME_PARTIAL    more bytes are needed (frame->size: how many in all, 0: not known)
- *     FRAME_PIECE      the first frame->size bytes are a piece; frame->ends: the message ends with
- * it FRAME_INVALID    these bytes are no message of this protocol, whatever may follow
+ *     FRAME_PIECE      the first frame->size bytes are a piece; frame->ends: the message ends with it
+ *     FRAME_SKIP       the first frame->size bytes are between messages, mean nothing, and are dropped
+ *     FRAME_INVALID    these bytes are no message of this protocol, whatever may follow
  *     FRAME_TOO_LARGE  the message is larger than settings->message_bytes_max
  *
  * On FRAME_PARTIAL it is called again with the same bytes and more behind them; `framer->scanned`
@@ -58,14 +59,15 @@ struct protocol_settings {
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
     enum body_guard body_guard;
-    bool ignore_id; /* the target's identifiers are wrong: match by order after all */
+    bool http_strict; /* HTTP: nothing is repaired */
+    bool ignore_id;   /* the target's identifiers are wrong: match by order after all */
     const char (*ignore_lines)[LINE_PREFIX_MAX]; /* echo: how lines begin that are nobody's */
     size_t ignore_lines_count;
     bool iso_ignore_mti; /* ISO 8583: an answer need not show its request's type */
     const char *target;  /* the target as configured, `host:port`; NULL: has no such name */
 };
 
-enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_INVALID, FRAME_TOO_LARGE };
+enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_SKIP, FRAME_INVALID, FRAME_TOO_LARGE };
 
 /* Where a framer stands inside a message; one per connection and direction. */
 struct framer {
@@ -84,6 +86,11 @@ struct frame {
         code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE, what is known of a request
                       that is PARTIAL; handed to error_reply */
     uint32_t id; /* MATCH_BY_ID: the identifier in a response's first piece */
+    bool mends;  /* a later piece of a request: it does not go on as it is, see edit */
+    /* FRAME_PARTIAL: no message has begun that the bytes must belong to; they may yet be skipped.
+     * FRAME_INVALID: they cannot begin a response. Either way the request may be sent again. */
+    bool unbegun;
+    bool declines; /* a response that closes, to a request that the target has not looked at */
     /* The same on every piece of a response. */
     bool closes;        /* the link carries no other response behind it */
     bool closes_client; /* the client is told of its end by closing its connection */
@@ -175,7 +182,8 @@ struct protocol {
 
     /* Cuts the next piece from the target's stream. `request` is what the response answers: by
      * order, the oldest unanswered one; MATCH_BY_ID: NULL, since the core looks frame->id up only
-     * then, and every piece is a whole message. */
+     * then, and every piece is a whole message. By order it is NULL, too, if nobody waits and `is_harmless`
+     * says that there may be something to drop. */
     enum frame_status (*frame_response)(const struct protocol_settings *settings,
                                         struct framer *framer, const struct request *request,
                                         struct span bytes, struct frame *frame);
@@ -197,7 +205,9 @@ struct protocol {
     void (*explain)(const struct request *request, struct span piece, char *text, size_t capacity);
 
     /* Writes a piece as it goes on to the other side, at most piece.size + EDIT_GROWTH_MAX bytes,
-     * and returns how many (0: nothing of it passes, which is no error). `id` is the link's
+     * and returns how many (0: nothing of it passes, which is no error). Called with the pieces of responses
+     * and the first of requests; the others of a request go on as they are, unless one of them said
+     * `mends`, and must not grow. `out` has room for as much as may be written. `id` is the link's
      * identifier for the exchange (MATCH_BY_ID), `kind` what the framer said of the piece. NULL:
      * pieces pass unchanged. */
     size_t (*edit)(const struct protocol_settings *settings, enum direction direction,

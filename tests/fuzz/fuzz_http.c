@@ -88,6 +88,8 @@ static void run(struct outcome *outcome, enum direction direction, struct reques
             outcome->ends_link = is_first ? request.ends_link : outcome->ends_link;
             take(outcome, &settings, direction, &request, &frame, http_part(bytes, 0, frame.size));
             start += frame.size;
+        } else if (outcome->status == FRAME_SKIP) {
+            start += frame.size;
         } else if (outcome->status == FRAME_PARTIAL && end < stream.size) {
             end = step < stream.size - end ? end + step : stream.size;
         } else {

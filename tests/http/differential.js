@@ -60,10 +60,10 @@ function difference(ours, theirs, isResponse, fieldsToo) {
   return '';
 }
 
-// An empty line that has come in front of the next request is nothing yet.
+// Half of an empty line in front of the next message is nothing yet.
 function isBetween(ours, stream) {
   const tail = stream.subarray(stream.length - ours.left).toString('latin1');
-  return ours.end === 'between' || (ours.end === 'inside' && (tail === '\r\n' || tail === '\r') &&
+  return ours.end === 'between' || (ours.end === 'inside' && tail === '\r' &&
     ours.messages.every((message) => message.whole));
 }
 

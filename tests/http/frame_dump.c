@@ -140,8 +140,11 @@ static void dump_stream(unsigned flags, struct span stream, uint8_t *edited)
     struct span rest = stream;
     enum frame_status status = FRAME_PIECE;
     bool closed = false;
-    while (!closed && dump.messages < MESSAGES_MAX && (status = next(&dump, rest)) == FRAME_PIECE) {
-        take_piece(&dump, http_part(rest, 0, dump.frame.size));
+    while (!closed && dump.messages < MESSAGES_MAX &&
+           ((status = next(&dump, rest)) == FRAME_PIECE || status == FRAME_SKIP)) {
+        if (status == FRAME_PIECE) {
+            take_piece(&dump, http_part(rest, 0, dump.frame.size));
+        }
         rest = span_from(rest, dump.frame.size);
         closed = is_closed(&dump);
     }

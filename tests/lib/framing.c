@@ -55,6 +55,9 @@ static void check_promises(const struct run *run, enum frame_status status, stru
         assert(frame->size > 0);
         assert(frame->size <= bytes.size);
         assert(!frame->ends || is_zeroed(&run->framer));
+    } else if (status == FRAME_SKIP) {
+        assert(!run->inside && is_zeroed(&run->framer));
+        assert(frame->size > 0 && frame->size <= bytes.size);
     } else if (status == FRAME_PARTIAL) {
         assert(frame->size == 0 || frame->size > bytes.size);
         assert(run->framer.scanned <= bytes.size);
@@ -115,10 +118,14 @@ static size_t take_pieces(struct run *run, struct guard *guard, struct span stre
         run->outcome->wanted = frame.size;
         run->outcome->code = frame.code;
         check_promises(run, run->outcome->status, bytes, &frame, scanned_before);
-        if (run->outcome->status != FRAME_PIECE) {
+        if (run->outcome->status == FRAME_PIECE) {
+            piece_add(run, &frame);
+        } else if (run->outcome->status == FRAME_SKIP) {
+            run->outcome->skipped += frame.size;
+            run->outcome->skips++;
+        } else {
             return start;
         }
-        piece_add(run, &frame);
         start += frame.size;
     }
 }
@@ -137,7 +144,8 @@ void framing_run(const struct framing *framing, struct span stream, const size_t
     }
     guard_deinit(&guard);
     outcome->left = stream.size - start;
-    assert(outcome->calls <= count + outcome->pieces); /* a call takes a piece or ends a chunk */
+    assert(outcome->calls <=
+           count + outcome->pieces + outcome->skips); /* a call takes a piece or ends a chunk */
 }
 
 static bool request_equals(const struct request *one, const struct request *other)

@@ -42,11 +42,12 @@ struct framing_message {
 struct framing_outcome {
     struct framing_message *messages; /* owns */
     size_t count;
-    enum frame_status status; /* of the last call: never FRAME_PIECE */
-    size_t wanted;            /* frame.size of the last call */
-    unsigned code;            /* frame.code of the last call */
-    size_t left;              /* bytes of the stream behind the last piece */
-    size_t pieces, calls;     /* how many there were; not compared */
+    enum frame_status status;    /* of the last call: never FRAME_PIECE */
+    size_t wanted;               /* frame.size of the last call */
+    unsigned code;               /* frame.code of the last call */
+    size_t left;                 /* bytes of the stream behind the last piece */
+    size_t skipped;              /* bytes between messages that meant nothing */
+    size_t pieces, calls, skips; /* how many there were; not compared */
 };
 
 /* Feeds the stream as chunks that end at `ends` (rising, the last is stream.size), each chunk

@@ -146,10 +146,64 @@ static void test_the_target_hears_http_1_1_whatever_the_client_speaks(void **sta
                 "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
-static void test_the_empty_line_in_front_does_not_pass(void **state)
+static void test_a_whole_uri_brings_its_own_host(void **state)
 {
     (void)state;
-    expect_request("\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1\r\n" HOST "\r\n");
+    expect_request("GET http://u@one:8/x HTTP/1.1\r\nA: b\r\nHost: two\r\nC: d\r\n\r\n",
+                   "GET http://u@one:8/x HTTP/1.1\r\nHost: one:8\r\nA: b\r\nC: d\r\n\r\n");
+    expect_request("GET http://one HTTP/1.0\r\nHost: two\r\n\r\n",
+                   "GET http://one HTTP/1.1\r\nHost: one\r\n\r\n");
+}
+
+/* The head names `names` fields that are not there, one that is, and has `fields` others. */
+static void expect_named_fields_gone(size_t names, size_t fields)
+{
+    enum { SPACE = 256 * 1024 };
+    static char text[SPACE], expected[SPACE], out[SPACE];
+    size_t size = 0, left = 0;
+#define ADD(...)    size += (size_t)snprintf(text + size, SPACE - size, __VA_ARGS__)
+#define EXPECT(...) left += (size_t)snprintf(expected + left, SPACE - left, __VA_ARGS__)
+    ADD("GET / HTTP/1.1\r\n" HOST "Connection: z");
+    EXPECT("GET / HTTP/1.1\r\n" HOST);
+    for (size_t index = 0; index < names; index++) {
+        ADD(",n%zu", index * 7919 % names);
+    }
+    ADD("\r\nN%zu: gone\r\nZ: gone\r\n", names - 1);
+    for (size_t index = 0; index < fields; index++) {
+        ADD("m%zu:\r\nN%zu:\r\n", index, index % names);
+        EXPECT("m%zu:\r\n", index);
+    }
+    ADD("\r\n");
+    EXPECT("\r\n");
+#undef ADD
+#undef EXPECT
+    struct protocol_settings settings = {.head_bytes_max = SPACE};
+    edit(&settings, TO_TARGET, client_11, text, out, sizeof out);
+    assert_string_equal(out, expected);
+}
+
+static void test_every_field_that_connection_names_is_taken_out(void **state)
+{
+    (void)state;
+    for (size_t names = 1; names < 30; names++) {
+        expect_named_fields_gone(names, 40);
+    }
+    expect_named_fields_gone(HTTP_NAMES_AT_ONCE - 1, 100);
+    expect_named_fields_gone(HTTP_NAMES_AT_ONCE, 4096);
+    expect_named_fields_gone(2 * HTTP_NAMES_AT_ONCE + 5, 3000);
+}
+
+static void test_what_is_no_token_in_connection_counts_for_nothing(void **state)
+{
+    (void)state;
+    expect_request("GET / HTTP/1.1\r\n" HOST
+                   "Connection: Keep Alive, a b, x;\r\na: 1\r\nX: 2\r\n\r\n",
+                   "GET / HTTP/1.1\r\n" HOST "a: 1\r\nX: 2\r\n\r\n");
+    struct framing framing = http_requests();
+    struct framing_outcome outcome =
+        http_frame(&framing, "GET / HTTP/1.1\r\n" HOST "Connection: close;\r\n\r\n");
+    assert_true(outcome.messages[0].request.closes);
+    framing_outcome_deinit(&outcome);
 }
 
 static void test_via_and_forwarded_are_added_if_asked(void **state)
@@ -320,7 +374,9 @@ int main(void)
         cmocka_unit_test(test_fields_of_one_connection_do_not_pass),
         cmocka_unit_test(test_what_frames_and_routes_passes_even_if_connection_names_it),
         cmocka_unit_test(test_the_target_hears_http_1_1_whatever_the_client_speaks),
-        cmocka_unit_test(test_the_empty_line_in_front_does_not_pass),
+        cmocka_unit_test(test_a_whole_uri_brings_its_own_host),
+        cmocka_unit_test(test_every_field_that_connection_names_is_taken_out),
+        cmocka_unit_test(test_what_is_no_token_in_connection_counts_for_nothing),
         cmocka_unit_test(test_via_and_forwarded_are_added_if_asked),
         cmocka_unit_test(test_responses_pass_but_for_fields_of_the_link),
         cmocka_unit_test(test_the_client_is_told_when_its_connection_closes),

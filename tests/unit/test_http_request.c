@@ -95,15 +95,28 @@ static void test_chunks_end_with_the_empty_line_behind_the_last(void **state)
     }
 }
 
-static void test_one_empty_line_in_front_is_skipped(void **state)
+static void test_empty_lines_between_requests_are_nothing(void **state)
 {
     (void)state;
-    expect("\r\n" GET, 1, strlen(GET) + 2, 0);
-    expect(GET "\r\n" GET, 2, strlen(GET), 0);
-    expect(GET "\r\n", 1, strlen(GET), 2);
-    struct framing framing = http_requests();
-    struct framing_outcome outcome = http_frame(&framing, "\r\n\r\n" GET);
-    assert_int_equal(outcome.status, FRAME_INVALID);
+    static const struct {
+        const char *text;
+        size_t skipped, left;
+    } rows[] = {
+        {"\r\n" GET, 2, 0},     {"\r\n\n\r\n" GET, 5, 0}, {GET "\r\n\n\n" GET, 4, 0},
+        {GET "\r\n\r\n", 4, 0}, {GET "\r", 0, 1},         {GET "\n\r", 1, 1},
+    };
+    for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+        struct framing framing = http_requests();
+        struct framing_outcome outcome = http_frame(&framing, rows[index].text);
+        assert_int_equal(outcome.status, FRAME_PARTIAL);
+        assert_int_equal(outcome.skipped, rows[index].skipped);
+        assert_int_equal(outcome.left, rows[index].left);
+        framing_outcome_deinit(&outcome);
+    }
+    struct framing strict = http_requests();
+    strict.settings.http_strict = true;
+    struct framing_outcome outcome = http_frame(&strict, "\r\n\r\n\n" GET);
+    assert_int_equal(outcome.code, HTTP_REFUSAL_BARE_LF);
     framing_outcome_deinit(&outcome);
 }
 
@@ -374,7 +387,7 @@ int main(void)
         cmocka_unit_test(test_a_request_is_there_when_its_empty_line_is),
         cmocka_unit_test(test_the_length_counts_the_body),
         cmocka_unit_test(test_chunks_end_with_the_empty_line_behind_the_last),
-        cmocka_unit_test(test_one_empty_line_in_front_is_skipped),
+        cmocka_unit_test(test_empty_lines_between_requests_are_nothing),
         cmocka_unit_test(test_every_form_of_target_passes),
         cmocka_unit_test(test_only_safe_methods_without_a_body_are_sent_again),
         cmocka_unit_test(test_the_client_says_whether_its_connection_closes),

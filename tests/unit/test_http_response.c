@@ -217,13 +217,63 @@ static void test_a_body_until_the_end_is_bounded_only_if_asked(void **state)
 static void test_what_is_no_response_is_refused_at_its_first_bytes(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"X", "http/1.1 200 OK", "\r\nHTTP/1.1 200 OK", "HTTX",
+    static const char *const texts[] = {"X", "http/1.1 200 OK", "\r\nX", "HTTX",
                                         "HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\n"};
     for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
         struct framing framing = http_responses(HTTP_GET);
         struct framing_outcome outcome = http_frame(&framing, texts[index]);
         assert_int_equal(outcome.status, FRAME_INVALID);
         framing_outcome_deinit(&outcome);
+    }
+}
+
+static void test_empty_lines_in_front_of_a_status_line_are_nothing(void **state)
+{
+    (void)state;
+    struct framing framing = http_responses(HTTP_GET);
+    struct framing_outcome outcome = http_frame(
+        &framing, "\r\n\n" OK "Content-Length: 1\r\n\r\na\r\n" OK "Content-Length: 0\r\n\r\n\r");
+    assert_int_equal(outcome.status, FRAME_PARTIAL);
+    assert_int_equal(outcome.count, 2);
+    assert_int_equal(outcome.skipped, 5);
+    assert_int_equal(outcome.left, 1);
+    framing_outcome_deinit(&outcome);
+}
+
+/* What frame_response says of bytes that have come for a request. */
+static struct frame first_bytes(const char *text)
+{
+    struct framing framing = http_responses(HTTP_GET);
+    struct framer framer = {0};
+    struct frame frame = {0};
+    (void)protocol_http.frame_response(&framing.settings, &framer, &framing.request,
+                                       span_of(text, strlen(text)), &frame);
+    return frame;
+}
+
+static void test_what_shows_no_answer_leaves_its_request_untouched(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool unbegun, declines;
+    } rows[] = {
+        {"0\r\n\r\n", true, false},
+        {"\r", true, false},
+        {"HTT", true, false},
+        {"HTTP/1.1 408 Timeout", true, false},
+        {OK, false, false},
+        {"HTTP/1.1 2x0", true, false}, /* it may go on */
+        {"HTTP/1.1 2x0 X\r\n", false, false},
+        {"HTTP/1.1 408 Timeout\r\nX: y\r\n", true, false},
+        {"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", false, false},
+        {"HTTP/1.1 408 Timeout\r\nConnection: close\r\n\r\n", false, true},
+        {OK "Connection: close\r\n\r\n", false, false},
+    };
+    for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+        struct frame frame = first_bytes(rows[index].text);
+        assert_int_equal(frame.unbegun, rows[index].unbegun);
+        assert_int_equal(frame.declines, rows[index].declines);
     }
 }
 
@@ -241,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_an_old_client_is_told_the_end_of_chunks_by_closing),
         cmocka_unit_test(test_a_body_until_the_end_is_bounded_only_if_asked),
         cmocka_unit_test(test_what_is_no_response_is_refused_at_its_first_bytes),
+        cmocka_unit_test(test_empty_lines_in_front_of_a_status_line_are_nothing),
+        cmocka_unit_test(test_what_shows_no_answer_leaves_its_request_untouched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
