@@ -16,6 +16,7 @@
 #include "link_watch.h"
 #include "mux/mux.h"
 #include "pipe.h"
+#include "victims.h"
 
 struct client;
 struct target_link;
@@ -61,6 +62,7 @@ struct connection {
     bool owed; /* a client for whom the core has bytes that were not all sent, since owed_since */
     uint64_t owed_since;
     struct link_watch watch;
+    struct holding holding;
 };
 
 void connection_init(struct connection *connection, uint64_t number, bool is_link);

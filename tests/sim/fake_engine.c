@@ -300,6 +300,7 @@ void fake_engine_turn(struct world *world)
     check_spoilt_links_are_given_up(world);
     check_nobody_waits_for_a_free_link(world);
     check_memory_is_bounded(world);
+    victims_look(world);
     check_orphans_are_given_up(world);
     if (mux_deadline(world->mux) <= world->now_ns) {
         world->turn_is_owed =

@@ -84,7 +84,7 @@ static void test_buffer_memory_is_spent__the_longest_stalled_partial_message_goe
 {
     (void)state;
     struct scene *scene = scene_prepare(&model_protocol);
-    scene->world->options.memory_bytes_max = 16 * KIB;
+    scene->world->options.memory_bytes_max = 14 * KIB;
     scene->world->options.settings.message_bytes_max = 12 * KIB;
     scene->world->options.backlog_bytes_max = 12 * KIB;
     scene_begin(scene);

@@ -73,6 +73,13 @@ static void owe(struct world *world, uint64_t serial)
     }
 }
 
+static void given(const struct world *world, const struct mux_event *event)
+{
+    if (event->client > 0 && event->client < WITNESS_CLIENTS_MAX) {
+        victims_given(world, world->witness.clients[event->client].connection, event->bytes.size);
+    }
+}
+
 /* ---- exchanges ---- */
 
 /* A new exchange appears, either with its request or with the error reply of something malformed. */
@@ -203,6 +210,7 @@ static void on_taken(struct world *world, const struct mux_event *event)
     exchange->taken_as = ++world->witness.taken_count;
     exchange->taken_at = world->now_ns;
     check_link_is_young(world, link);
+    victims_given(world, link, event->bytes.size);
     turns_taken(world, event->client, exchange);
 }
 
@@ -241,6 +249,7 @@ static void on_error_reply(struct world *world, const struct mux_event *event)
     }
     exchange->replied = true;
     owe(world, event->client);
+    given(world, event);
     witness->error_replies_with_bytes += event->bytes.size > 0;
     struct seen_client *client = seen_client(witness, event->client);
     if (client == NULL) {
@@ -362,6 +371,7 @@ static void on_response(struct world *world, const struct mux_event *event)
 {
     struct seen_exchange *exchange = known_exchange(world, event, PHASE_JOINED, PHASE_TAKEN);
     owe(world, event->client);
+    given(world, event);
     exchange->responses += !is_interim(world, event->bytes);
     struct seen_client *client = seen_client(&world->witness, event->client);
     if (exchange->phase == PHASE_JOINED && client != NULL) {
@@ -414,9 +424,8 @@ static void look(struct world *world, const struct mux_event *event)
     case MUX_LINK_FAILED:
         world->dialling.from = world->now_ns;
         break;
-    case MUX_LINK_RETRY:
-    case MUX_LINK_CLOSED:
     case MUX_PAUSED:
+        victims_gone(world, event);
         if (event->client < WITNESS_CLIENTS_MAX) {
             world->witness.clients[event->client].paused = true;
         }
@@ -424,6 +433,8 @@ static void look(struct world *world, const struct mux_event *event)
     case MUX_JOINED:
         sharing_joined(world, event);
         break;
+    case MUX_LINK_RETRY:
+    case MUX_LINK_CLOSED:
     case MUX_STRAY:
     case MUX_DOUBT:
     case MUX_GREETING:

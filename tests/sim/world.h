@@ -78,6 +78,7 @@ struct world {
     uint32_t resolved_count;
     struct witness witness;
     struct sharing sharing;
+    struct suspicions suspicions;
     struct client *clients[WORLD_CLIENTS_MAX]; /* owns each */
     uint32_t clients_count;
     uint64_t readings; /* counts what the engine reads: odd while the core takes it in */
