@@ -35,8 +35,9 @@ static_assert(sizeof(struct client) <= 176, "what an idle client costs");
 enum {
     RECV_BYTES_MIN = 512, /* while memory is short */
     KEPT_SLABS_MIN = 32,
-    PINNED_MIN = 2 * MIB, /* of half-empty slabs, for any limit */
-    INDEX_BYTES = 32,     /* per exchange, of the table of keys and the heap of what has returned */
+    SLAB_COST = SLAB_BYTES + 4 * KIB, /* the allocator writes into the page in front of it */
+    PINNED_MIN = 2 * MIB,             /* of half-empty slabs, for any limit */
+    INDEX_BYTES = 32, /* per exchange, of the table of keys and the heap of what has returned */
 };
 
 /* ---- what is held ---- */
@@ -56,7 +57,7 @@ size_t memory_used(const struct mux *mux)
 static size_t occupied(const struct mux *mux)
 {
     return mux->client_bufs.large_bytes + mux->link_bufs.large_bytes +
-           (size_t)mux->slabs.taken * SLAB_BYTES;
+           (size_t)mux->slabs.taken * SLAB_COST;
 }
 
 size_t memory_held(const struct mux *mux, const struct client *client)

@@ -6,7 +6,7 @@ A third of the attackers queues requests as fast as they are taken, a third asks
 sends messages that never become whole. Those that are closed come again. The honest clients come, ask a few
 things, check every answer, and go. Twice the multiplexer is run: with as many idle clients, for comparison, and
 attacked. Right is: every honest request is answered, and the resident memory never exceeded that with the idle
-clients by more than the limit, a quarter of it, and 8 MiB.
+clients by more than the limit, a quarter of it, and 8 MiB. `--attack pin` is another attack, on the slabs of queued requests.
 """
 import argparse
 import asyncio
@@ -133,11 +133,14 @@ def child(body):
 # ---- the target ----
 
 
-def serve(protocol, listener):
+def serve(protocol, listener, service):
     async def serve_one(reader, writer):
         try:
             while True:
-                writer.write(protocol.answer(await protocol.read_request(reader)))
+                request = await protocol.read_request(reader)
+                if service > 0:
+                    await asyncio.sleep(service)
+                writer.write(protocol.answer(request))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -223,6 +226,55 @@ def attack(protocol, address, count):
                 if not attacker.act():
                     attacker.close()
         poll.poll(0.005)
+
+
+KEEPERS = 60  # of the attackers who pin
+AT_ONCE = 20  # requests of one connection; a slab has room for some 120
+PART = 60000
+
+
+class Pinner:
+    """A connection of `pin`, which sends what is taken at the moment."""
+
+    def __init__(self, address):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.socket.connect(address)
+        self.socket.setblocking(False)
+        self.rest = b""
+
+    def send(self, words):
+        self.rest = self.rest or words
+        try:
+            self.rest = self.rest[self.socket.send(self.rest):]
+        except OSError:
+            pass
+
+    def reset(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def pin(protocol, address, count):
+    """Fills what may be queued, every sixth part of a slab from another connection and one request between them from
+    a keeper; lets go of all but the keepers', and fills the memory again with large blocks."""
+    keepers = [Pinner(address) for _ in range(KEEPERS)]
+    while True:
+        fillers = [Pinner(address) for _ in range(count - KEEPERS)]
+        for turn in range(400 // AT_ONCE):
+            for number, filler in enumerate(fillers):
+                filler.send(protocol.request(number, 0) * AT_ONCE)
+                if number % 6 == 0:
+                    keepers[(turn * len(fillers) + number) // 6 % KEEPERS].send(protocol.request(number, 0))
+            time.sleep(0.01)
+        for filler in fillers:
+            filler.reset()
+        uploads = [Pinner(address) for _ in range(count - KEEPERS)]
+        for upload in uploads:
+            upload.send(b"x" * PART)
+        time.sleep(0.5)
+        for upload in uploads:
+            upload.reset()
 
 
 # ---- the honest ----
@@ -321,7 +373,7 @@ def run(options, target_port):
     idle = idle_bytes(options, target_port)
     multiplexer = Multiplexer(options, target_port)
     address = ("127.0.0.1", multiplexer.port)
-    attackers = child(lambda: attack(protocol, address, options.attackers))
+    attackers = child(lambda: ATTACKS[options.attack](protocol, address, options.attackers))
     try:
         honest = Honest(protocol, multiplexer.port)
         asyncio.run(honest.run(options.seconds))
@@ -333,9 +385,9 @@ def run(options, target_port):
         multiplexer.stop()
     most = idle + size_of(options.memory) * 5 // 4 + SLACK
     times = sorted(honest.times) or [0]
-    print("%s --buffer-memory %s: %d attackers, %d honest: %d answers, %d failures, p50 %.1f ms, p99 %.1f ms; "
+    print("%s --buffer-memory %s: %d attackers (%s), %d honest: %d answers, %d failures, p50 %.1f ms, p99 %.1f ms; "
           "memory %.1f MiB with idle clients, %.1f at most, %.1f allowed"
-          % (options.protocol, options.memory, options.attackers, HONEST, len(honest.times),
+          % (options.protocol, options.memory, options.attackers, options.attack, HONEST, len(honest.times),
              len(honest.failures), times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3,
              idle / MIB, peak / MIB, most / MIB), flush=True)
     for failure in sorted(set(honest.failures))[:5]:
@@ -343,10 +395,14 @@ def run(options, target_port):
     return is_alive and not honest.failures and len(honest.times) > 0 and peak <= most
 
 
+ATTACKS = {"mixed": attack, "pin": pin}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("binary")
     parser.add_argument("--protocol", choices=sorted(PROTOCOLS), default="echo")
+    parser.add_argument("--attack", choices=sorted(ATTACKS), default="mixed")
     parser.add_argument("--memory", default="64MiB", help="--buffer-memory (default: 64MiB)")
     parser.add_argument("--attackers", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
@@ -354,7 +410,8 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     listener = socket.create_server(("127.0.0.1", 0))
-    target = child(lambda: serve(PROTOCOLS[options.protocol], listener))
+    service = 0.001 if options.attack == "pin" else 0  # so that what is queued stays for a while
+    target = child(lambda: serve(PROTOCOLS[options.protocol], listener, service))
     try:
         return 0 if run(options, listener.getsockname()[1]) else 1
     finally:
