@@ -71,10 +71,7 @@ static unsigned hold_class(size_t held)
     if (held < FAIR_SHARE_MIN) {
         return held > 0;
     }
-    unsigned class = 2;
-    for (size_t rest = held / (2 * (size_t)FAIR_SHARE_MIN); rest > 0; rest /= 2) {
-        class ++;
-    }
+    unsigned class = 2 + 63 - (unsigned)__builtin_clzll(held / FAIR_SHARE_MIN);
     return class < HOLD_CLASSES ? class : HOLD_CLASSES - 1;
 }
 
@@ -116,8 +113,17 @@ void memory_init(struct mux *mux)
 
 /* ---- short ---- */
 
+/* What every message asks first: so little is there that nothing can be short, whatever is held in it. */
+static bool is_plenty(const struct mux *mux)
+{
+    return occupied(mux) <= mux->options.memory_bytes_max / 8 * 3;
+}
+
 static bool is_short(const struct mux *mux)
 {
+    if (is_plenty(mux)) {
+        return false;
+    }
     return memory_used(mux) > mux->options.memory_bytes_max / 2 ||
            occupied(mux) > mux->options.memory_bytes_max + PINNED_MIN / 2;
 }
@@ -131,6 +137,9 @@ static size_t fair_share(const struct mux *mux)
 
 bool memory_is_over_share(const struct mux *mux, const struct client *client)
 {
+    if (is_plenty(mux)) {
+        return false;
+    }
     size_t with_another = memory_held(mux, client) + exchanges_size(mux, 1);
     return is_short(mux) && with_another > fair_share(mux);
 }
@@ -252,6 +261,9 @@ static bool end_largest(struct mux *mux, const struct link *but)
 
 void memory_enforce_while(struct mux *mux, const struct link *taken)
 {
+    if (is_plenty(mux)) {
+        return;
+    }
     /* Each round takes a client away, or what it has on a link. */
     while (is_spent(mux, taken) && end_largest(mux, taken)) {
     }
@@ -277,6 +289,7 @@ void memory_check(const struct mux *mux)
         assert(!client->held_back || client->exchanges_count > 0 || !buf_is_empty(&client->out));
     }
     assert(used <= memory_used(mux));
+    assert(!is_plenty(mux) || memory_used(mux) <= mux->options.memory_bytes_max / 2);
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         used += exchanges_size(mux, mux->links[slot].exchanges_count); /* some of them orphans */
     }
