@@ -40,7 +40,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l write-tim
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l max-hold -x -a '' -d 'end an upload or download that has kept a connection to the target this long when others wait for it, even if it moves; 0 is never'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l delay -x -a '' -d 'pause between connecting to the target and the first request'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l gap -x -a '' -d 'shortest silence on a connection to the target before the next request; one request is under way at a time'
-complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l check-gap -x -a '' -d 'echo, and iso8583 or mpu without an MTI: silence on a connection to the target before some requests, which shows whether an answer is left over; 0 is off'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l check-gap -x -a '' -d 'silence on a connection to the target before some requests, which shows whether an answer is left over; only where answers do not show whose they are (echo, iso8583 and mpu without field 11, modbus with --modbus-ignore-id); 0 is off'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l retry-delay -x -a '' -d 'shortest pause after a failed attempt to connect; doubles each time'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l retryDelay -x -a '' -d 'shortest pause after a failed attempt to connect; doubles each time'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l retry-delay-max -x -a '' -d 'what the doubled --retry-delay does not exceed'

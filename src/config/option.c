@@ -95,6 +95,10 @@ static bool text_check(const struct option *option, const char *text, struct err
         error_set(error, "the value is empty, the default is '%s'", option->fallback);
         return false;
     }
+    if (*text == '\0' && option->type == OPTION_LIST) {
+        error_set(error, "the value is empty");
+        return false;
+    }
     if (strlen(text) >= option->capacity) {
         struct shown shown;
         error_set(error, "'%s' is longer than %zu bytes", shown_text(&shown, text),

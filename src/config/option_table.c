@@ -137,9 +137,11 @@ const struct option options[] = {
          "shortest silence on a connection to the target before the next request; one request is "
          "under way at a time"},
     {DURATION("check-gap", check_gap_ns, "20ms"), .zero_is_off = true,
-     .sentence = "echo, and iso8583 or mpu without an MTI: silence on a connection to the target "
-                 "before some "
-                 "requests, which shows whether an answer is left over; 0 is off"},
+     .sentence =
+         "silence on a connection to the target before some requests, which shows whether an "
+         "answer is "
+         "left over; only where answers do not show whose they are (echo, iso8583 and mpu without "
+         "field 11, modbus with --modbus-ignore-id); 0 is off"},
     {DURATION("retry-delay", retry_delay_ns, "1s"), .aliases = {"retryDelay"}, .minimum = NS_PER_MS,
      .sentence = "shortest pause after a failed attempt to connect; doubles each time"},
     {DURATION("retry-delay-max", retry_delay_max_ns, "30s"), .minimum = NS_PER_MS,

@@ -32,7 +32,8 @@ void quiet_greeted(const struct mux *mux, struct quiet *quiet)
 /* Whether a silence tells anything, and is wanted. */
 static bool is_checked(const struct mux *mux)
 {
-    return mux->is_blind && mux->options.check_gap_ns > 0 && mux->options.in_flight_max == 1;
+    return mux->is_blind && !mux->by_id && mux->options.check_gap_ns > 0 &&
+           mux->options.in_flight_max == 1;
 }
 
 static bool check_is_due(const struct mux *mux, const struct quiet *quiet)

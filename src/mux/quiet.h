@@ -5,7 +5,8 @@
  *   --gap        always
  *   a greeting   what comes before the first request of a link answers nothing: it is dropped, and the first
  *                request waits until the link was silent for GREETING_QUIET_NS, GREETING_MAX_NS at most
- *   --check-gap  where an answer shows nothing of its request, a message that nobody asked for would be taken
+ *   --check-gap  where an answer does not show whose it is (it shows nothing of its request, or no mark that
+ *                only this one has), a message that nobody asked for would be taken
  *                for the answer, the true answer for the next one's, and so on for as long as there is load.
  *                In a silence between two requests the answer that is left over comes to light. So such a
  *                silence is kept in front of the first CHECKS_FIRST requests of a link, of as many behind

@@ -250,12 +250,16 @@ static bool is_match(struct mux *mux, const struct link *link, const struct exch
         return false;
     case MATCH_ANSWER:
         return true;
+    case MATCH_WEAK:
+        mux->is_blind = true;
+        return true;
     case MATCH_PROOF:
         mux->marks_are_proven = true;
         return true;
     case MATCH_DOUBT:
         break;
     }
+    mux->is_blind = mux->is_blind || !mux->marks_are_proven;
     if (!mux->marks_are_proven) {
         report_bytes(mux, MUX_DOUBT, link, &exchange->request, piece);
     }

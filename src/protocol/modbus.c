@@ -114,6 +114,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
     status = frame_take(settings, size, bytes, frame);
     if (status == FRAME_PIECE) {
         *request = request_of(span_of(bytes.data, size));
+        request->is_blind = settings->ignore_id;
     }
     return status;
 }

@@ -36,7 +36,7 @@ struct request prefixed_request(struct span message, size_t prefix_size)
 {
     struct iso_message shown = iso_message_read(body_of(message, prefix_size));
     return (struct request){.expects_response = true,
-                            .is_blind = message.size > prefix_size && !shown.has_mti,
+                            .is_blind = message.size > prefix_size && !shown.has_stan,
                             .key = iso_key_of(&shown)};
 }
 
@@ -55,8 +55,9 @@ enum match prefixed_match(const struct protocol_settings *settings, const struct
     }
     switch (iso_answer_of(&asked, &answer)) {
     case ISO_ANSWER_UNKNOWN:
-    case ISO_ANSWER_FITS:
         return MATCH_ANSWER;
+    case ISO_ANSWER_FITS:
+        return asked.has_stan ? MATCH_WEAK : MATCH_ANSWER;
     case ISO_ANSWER_EXACT:
         return MATCH_PROOF;
     case ISO_ANSWER_OTHER_STAN:

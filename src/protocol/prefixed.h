@@ -15,7 +15,7 @@ enum frame_status prefixed_next(const struct protocol_settings *settings, struct
                                 size_t size, struct span bytes, struct frame *frame);
 
 /* Every request expects one response and may have an effect, so that it is never sent twice. Its key
- * is what it shows of itself (iso_message.h); what shows no type is blind, but for a sign of life. */
+ * is what it shows of itself (iso_message.h); what shows no field 11 is blind, but for a sign of life. */
 struct request prefixed_request(struct span message, size_t prefix_size);
 
 /* Whether a message answers a request, by type and field 11 (iso_answer_of). An empty one is no answer

@@ -110,11 +110,11 @@ struct request {
     bool alone;     /* takes a link on which nothing is, and nothing follows it before its end */
     bool ends_link; /* by order: nor behind it, whatever the response says; always `alone` too */
     bool shareable; /* one response answers all requests of the same `key` (--coalesce) */
-    bool
-        is_blind; /* its answer shows nothing of it: any message could be the answer (--check-gap) */
-    uint8_t kind;       /* the protocol's own: HTTP method, Modbus function */
-    uint32_t id;        /* the client's own identifier, restored in the response */
-    uint64_t key;       /* the protocol's own: what a response must show to match */
+    bool is_blind;  /* its answer does not show whose it is: another message could look the same
+                      (--check-gap) */
+    uint8_t kind;   /* the protocol's own: HTTP method, Modbus function */
+    uint32_t id;    /* the client's own identifier, restored in the response */
+    uint64_t key;   /* the protocol's own: what a response must show to match */
     const char *origin; /* borrowed: the client's address without port; NULL: not known */
 };
 
@@ -128,8 +128,9 @@ enum matching {
 enum match {
     MATCH_NONE,   /* it is no answer to it, and goes to nobody */
     MATCH_ANSWER, /* it may be the answer, for all that it shows */
-    MATCH_PROOF,  /* it is: it shows a mark of the request that not every target returns */
-    MATCH_DOUBT,  /* it may be, but that mark differs: MATCH_NONE once the route has seen a proof */
+    MATCH_WEAK, /* likewise, but it lacks a mark that the request has: another's could look the same */
+    MATCH_PROOF, /* it is: it shows a mark of the request that not every target returns */
+    MATCH_DOUBT, /* it may be, but that mark differs: MATCH_NONE once the route has seen a proof */
 };
 
 /* What went wrong with an exchange, as far as a client is told. */

@@ -124,6 +124,14 @@ static void run_until_rest(struct world *world)
 /* Promise 7: after the faults a fresh client is served, without anybody's help. */
 static void run_newcomer(struct world *world)
 {
+    if (world_is_stopped(
+            world)) { /* it comes when the engine runs again, and the back-off is over */
+        uint64_t until = time_after(world->stops[world->stops_count - 1].until,
+                                    REST_NS + 2 * world->options.retry_delay_max_ns);
+        while (world_step(world, until)) {
+        }
+        world->now_ns = until;
+    }
     const struct client *client = add_client(world, true);
     run_until_all_are_done(world);
     if (!sim_client_is_satisfied(client)) {

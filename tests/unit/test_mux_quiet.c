@@ -3,6 +3,8 @@
  * Silence in front of requests: behind a greeting, and --check-gap where answers show nothing of their
  * requests. `echo`, in lock-step.
  */
+#include <string.h>
+
 #include "mux_play.h"
 #include "protocol/protocol.h"
 
@@ -131,14 +133,16 @@ static void test_a_line_that_is_named_is_nobodys(void **state)
     assert_int_equal(play_counters()->strays, 0);
 }
 
+#define WITH_STAN(mti, stan) "0026" mti "0020000000000000" stan
+
 static void test_answers_that_show_their_request_need_no_silence(void **state)
 {
     (void)state;
     open_route("mpu");
-    play_say(one, "00040200");
-    play_got(play_link(1), "00040200");
-    play_say(play_link(1), "00040210");
-    play_got(one, "00040210");
+    play_say(one, WITH_STAN("0200", "000001"));
+    play_got(play_link(1), WITH_STAN("0200", "000001"));
+    play_say(play_link(1), WITH_STAN("0210", "000001"));
+    play_got(one, WITH_STAN("0210", "000001"));
     play_say(one, "0000");
     play_got(play_link(1), "0000");
     play_say(play_link(1), "0000");
@@ -147,6 +151,48 @@ static void test_answers_that_show_their_request_need_no_silence(void **state)
     play_got(play_link(1), "");
     play_time(MS(20));
     play_got(play_link(1), "0001x");
+}
+
+/* Once an answer may be another's, all that follow are asked for behind a silence. */
+static void check_silence_behind(const char *request, const char *response)
+{
+    open_route("mpu");
+    play_say(one, request);
+    play_time(MS(20));
+    play_got(play_link(1), request);
+    play_say(play_link(1), response);
+    play_got(one, response);
+    play_say(one, WITH_STAN("0200", "000002"));
+    play_got(play_link(1), "");
+    play_time(MS(20));
+    play_got(play_link(1), WITH_STAN("0200", "000002"));
+    (void)play_close(NULL);
+}
+
+static void test_answers_that_could_be_anothers_need_a_silence(void **state)
+{
+    (void)state;
+    check_silence_behind("00040200", "00040210");
+    check_silence_behind(WITH_STAN("0200", "000001"), "00040210");
+    check_silence_behind(WITH_STAN("0200", "000001"), WITH_STAN("0210", "999999"));
+}
+
+static void test_without_identifiers_modbus_needs_a_silence(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(protocol_find("modbus"));
+    options.settings.ignore_id = true;
+    options.check_gap_ns = MS(20);
+    play_open(&options);
+    one = play_client();
+    static const uint8_t request[] = {0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+    size_t space;
+    memcpy(mux_recv_space(play.mux, one->id, &space), request, sizeof request);
+    mux_received(play.mux, one->id, sizeof request);
+    play_time(0);
+    assert_int_equal(play_link(1)->got_size, 0);
+    play_time(MS(20));
+    assert_int_equal(play_link(1)->got_size, sizeof request);
 }
 
 static void test_a_greeting_is_dropped_and_waited_for(void **state)
@@ -232,6 +278,8 @@ int main(void)
         claim(test_a_shift_comes_to_light_in_the_silence),
         claim(test_a_line_that_is_named_is_nobodys),
         claim(test_answers_that_show_their_request_need_no_silence),
+        claim(test_answers_that_could_be_anothers_need_a_silence),
+        claim(test_without_identifiers_modbus_needs_a_silence),
         claim(test_a_greeting_is_dropped_and_waited_for),
         claim(test_who_must_be_alone_takes_a_link_that_has_greeted),
         claim(test_a_greeting_without_end_is_waited_for_a_second),

@@ -151,6 +151,7 @@ static void test_wrong_values_are_refused_with_a_reason(void **state)
         {"targetServer", "a\x7F", "has a control character"},
         {"applicationProtocol", "0123456789012345678901234567890123", "is longer than 31 bytes"},
         {"listen", "", "the value is empty, the default is '8000'"},
+        {"ignore-line", "", "the value is empty"},
         {"hold", "maybe", "'maybe' is neither 'true' nor 'false'"},
         {"hold", "", "'' is neither 'true' nor 'false'"},
         {"log-format", "jsno", "unknown choice 'jsno', did you mean 'json'?"},
