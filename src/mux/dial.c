@@ -178,6 +178,7 @@ void dial_connected(struct mux *mux)
 void dial_succeeded(struct mux *mux, const struct link *link)
 {
     mux->back_offs[link->is_extra] = (struct back_off){0};
+    mux->broken_in_row = 0;
 }
 
 enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard)
@@ -206,6 +207,26 @@ enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard)
         }
         return heard ? LINK_END_REPLACED : LINK_END_FAILED;
     }
+}
+
+/* Whether it is for a client's sake, or our own, that the link ends. */
+static bool is_for_a_client(enum mux_reason reason)
+{
+    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_HOLD ||
+           reason == REASON_MEMORY;
+}
+
+enum link_end dial_judge(struct mux *mux, const struct link *link, enum mux_reason reason)
+{
+    enum link_end end = dial_ending(reason, link->answered, link->heard);
+    if (end != LINK_END_REPLACED || link->answered || is_for_a_client(reason)) {
+        return end;
+    }
+    if (mux->broken_in_row == BROKEN_MAX) {
+        return LINK_END_FAILED;
+    }
+    mux->broken_in_row++;
+    return end;
 }
 
 void dial_ends(struct mux *mux, enum link_end end)

@@ -36,6 +36,9 @@ void dial_failed(struct mux *mux, const struct link *link, uint64_t from_ns);
 /* What the end of a link that was up means for the next attempt, see dial.c. `answered`: it has delivered
  * a whole response; `heard`: a byte has followed a request. */
 enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard);
+/* The same for this link. A target that has broken off BROKEN_MAX links in a row inside their first answers
+ * breaks off the next one too: that has failed. */
+enum link_end dial_judge(struct mux *mux, const struct link *link, enum mux_reason reason);
 /* A link that was up is about to be no longer usable, and has ended and is settled. */
 void dial_ends(struct mux *mux, enum link_end end);
 void dial_ended(struct mux *mux, const struct link *link, enum link_end end);

@@ -17,6 +17,7 @@ enum {
     HOLD_PLACES = 2 * HOLD_CLASSES, /* in mux->holders */
     JOINED_MAX =
         64, /* of one client at a time: what it is given at once is no more than its backlog */
+    BROKEN_MAX = 2,      /* links in a row that end inside their first answer and are no failure */
     TRUST_RESPONSES = 2, /* of a link whose predecessor left requests unanswered */
     TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
 };

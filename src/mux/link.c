@@ -154,7 +154,7 @@ static void settle_exchange(struct mux *mux, struct link *link, struct exchange 
 static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enum link_state state)
 {
     assert(link_is_usable(link));
-    enum link_end end = dial_ending(reason, link->answered, link->heard);
+    enum link_end end = dial_judge(mux, link, reason);
     link->reason = reason;
     link->probing = false;
     mux->counters.links_lost++;

@@ -253,6 +253,7 @@ struct mux {
 
     /* dial.c */
     struct back_off back_offs[2]; /* of links while there is none, and of extra ones */
+    uint32_t broken_in_row;       /* links that the target broke off inside their first answer */
     uint32_t replacements_count;  /* links that were replaced, and no attempt was begun since */
     uint64_t connected_ns;        /* the last link was connected */
     uint32_t addresses_count, address_index; /* of the attempt that is under way */

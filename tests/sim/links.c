@@ -68,20 +68,25 @@ bool links_were_out(const struct world *world, const struct ledger_entry *entry,
 /* How a link ends, and what that means for the next attempt. */
 enum ending { ENDING_OVER, ENDING_REPLACED, ENDING_FAILED };
 
+/* Whether it is for a client's sake, or our own. */
+static bool is_clients(enum mux_reason reason)
+{
+    return reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_HOLD ||
+           reason == REASON_MEMORY;
+}
+
 static enum ending ending_of(const struct connection *link, enum mux_reason reason)
 {
     const struct link_watch *watch = &link->watch;
     bool is_over = reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME ||
                    reason == REASON_SHUTDOWN || reason == REASON_RESPONSE_CLOSES ||
                    reason == REASON_REQUEST_CLOSES || reason == REASON_EARLY_RESPONSE;
-    bool is_clients =
-        reason == REASON_HALF_REQUEST || reason == REASON_ORPHAN || reason == REASON_HOLD;
     bool is_the_targets =
         reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET || reason == REASON_IO_ERROR;
     if (is_over || (is_the_targets && watch->answered > 0)) {
         return ENDING_OVER;
     }
-    return is_clients || reason == REASON_MEMORY || watch->heard ? ENDING_REPLACED : ENDING_FAILED;
+    return is_clients(reason) || watch->heard ? ENDING_REPLACED : ENDING_FAILED;
 }
 
 static uint64_t smaller(uint64_t one, uint64_t other)
@@ -211,12 +216,17 @@ void links_succeeded(struct world *world, const struct connection *link)
         settle_attempt(world, &world->dialling);
     }
     world->dialling.behind[link->is_extra] = (struct failures){0};
+    world->dialling.broken = 0;
 }
 
 void links_lost(struct world *world, const struct connection *link, enum mux_reason reason)
 {
     struct dialling *dialling = &world->dialling;
     enum ending ending = ending_of(link, reason);
+    if (ending == ENDING_REPLACED && link->watch.answered == 0 && !is_clients(reason) &&
+        ++dialling->broken > SIM_BROKEN_MAX) {
+        ending = ENDING_FAILED;
+    }
     dialling->is_replacing = ending != ENDING_FAILED && !is_dialling(world);
     note_outage(world);
     if (ending == ENDING_REPLACED) {

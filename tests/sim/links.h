@@ -17,6 +17,8 @@ struct world;
 struct connection;
 struct ledger_entry;
 
+enum { SIM_BROKEN_MAX = 2 };
+
 #define SIM_REPLACE_NS (250 * NS_PER_MS)
 
 /* Attempts that failed in a row, when the first did, and the pause behind the last. */
@@ -35,6 +37,7 @@ struct dialling {
     uint64_t from;             /* begun, or the last of its addresses failed */
     struct failures behind[2]; /* attempts at a first link, and at extra ones */
     uint64_t replacements;     /* links that were replaced, and no attempt was begun since */
+    uint32_t broken;           /* links in a row that ended inside their first answer */
     uint64_t connected_at;     /* the last one that was connected */
     bool is_replacing;         /* the last link did not fail, and no attempt was begun since */
     uint64_t outage_ns;        /* time without a link that could be used, up to out_since */

@@ -50,6 +50,26 @@ static void test_requests_that_wait_do_not_make_the_pause_shorter_than_retry_del
     }
 }
 
+static void test_a_target_that_breaks_off_every_first_answer_is_not_hammered(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.retry_delay_min_ns = SECONDS(5);
+    play_open(&options);
+    struct peer *client = play_client();
+    for (size_t number = 1; number <= 3; number++) {
+        client->got_size = 0;
+        play_say(client, "w\n");
+        play_time(MS(250));
+        assert_int_equal(play.attempts, number);
+        play_say(play_link(number), "half");
+        play_end(play_link(number));
+    }
+    play_say(client, "w\n");
+    play_time(SECONDS(4) + MS(500));
+    assert_int_equal(play.attempts, 3);
+}
+
 static void test_the_pause_is_short_for_a_minute_and_then_doubles(void **state)
 {
     (void)state;
@@ -260,6 +280,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(
             test_requests_that_wait_do_not_make_the_pause_shorter_than_retry_delay, play_close),
+        cmocka_unit_test_teardown(test_a_target_that_breaks_off_every_first_answer_is_not_hammered,
+                                  play_close),
         cmocka_unit_test_teardown(test_the_pause_is_short_for_a_minute_and_then_doubles,
                                   play_close),
         cmocka_unit_test_teardown(test_a_link_that_never_answers_is_a_failed_attempt, play_close),
