@@ -8,11 +8,12 @@ the pauses of `auto` last up to one.
 
 import contextlib
 import dataclasses
+import os
 import subprocess
 
+from group import Group, missing_groups
 from part import Part
 from processes import MIDDLE_ALONE, ONE_CORE, SERVERS, UNPINNED, Placement, Server, Trouble, cpu_ns, wait_for_line
-from quota import Quota, missing_quota
 from report import Section, Table, bold_ratio, number
 from session import Job, Session
 from store import Store
@@ -37,41 +38,50 @@ IDLE = "idle"
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What else is on the machine: processes that are always busy, by processor; the share of a processor's
-    time that the multiplexer may use."""
+    """What else is on the machine: processes that are always busy, by processor; whether all are in one
+    control group, which is where `sched_yield` gives way; the share of a processor's time that the multiplexer may use."""
 
     name: str
     hogs: tuple = ()
+    together: bool = False
     share: float | None = None
+
+    @property
+    def needs_group(self) -> bool:
+        return self.together or self.share is not None
 
 
 TRIALS = (Trial("quiet"), Trial("a busy process on processor 0", (0,)), Trial("on processor 1", (1,)),
-          Trial("on both", (0, 1)), Trial("a quota of 50 %", share=0.5), Trial("a quota of 25 %", share=0.25))
+          Trial("on both", (0, 1)), Trial("on both, all in one control group", (0, 1), together=True),
+          Trial("a quota of 50 %", share=0.5), Trial("a quota of 25 %", share=0.25))
 
 
 @contextlib.contextmanager
-def undergoing(session: Session, trial: Trial, servers: list[Server]):
-    """While the trial lasts; afterwards `auto` has a second to forget it."""
-    quota = Quota(trial.share) if trial.share else None
-    hogs = [session.crew.spawn(["sh", "-c", "while :; do :; done"], processor, stdin=subprocess.DEVNULL)
-            for processor in trial.hogs]
+def undergoing(session: Session, trial: Trial, server: Server, target: Server):
+    group = Group(trial.share) if trial.needs_group else None
+    hogs = []
     try:
-        for server in servers if quota else []:
-            quota.hold(server.pid)
+        if group:
+            group.hold(server.pid)
+        if trial.together:
+            group.hold(target.pid)
+            group.hold(os.getpid())  # and what it starts: the busy processes and the load
+        hogs += [session.crew.spawn(["sh", "-c", "while :; do :; done"], processor, stdin=subprocess.DEVNULL)
+                 for processor in trial.hogs]
         session.settle(0.2)
         yield
     finally:
         for hog in hogs:
             session.crew.reap(hog)
-        if quota:
-            quota.release()
+        if group:
+            group.release()
 
 
 def trials(session: Session) -> list[Trial]:
-    why = missing_quota()
+    why = missing_groups()
     if why:
-        session.say(f"{BUSY}: NO QUOTAS ARE MEASURED: {why}")
-    return [trial for trial in TRIALS if not (trial.share and why)]
+        session.say(f"{BUSY}: NO QUOTAS AND CONTROL GROUPS ARE MEASURED: {why}")
+    return [trial for trial in TRIALS if not (trial.needs_group and why)]
 
 
 def seconds_of(session: Session, rate: int | None = None) -> int:
@@ -80,17 +90,34 @@ def seconds_of(session: Session, rate: int | None = None) -> int:
     return SLOW_SECONDS if rate == OPEN_RATES[0] else max(SECONDS_MIN, session.options.seconds)
 
 
-def job(session: Session, trial: Trial, case: str, name: str, server: Server, wire: str, place: Placement,
-        seconds: int, *flags) -> Job:
-    def run() -> dict:
-        with undergoing(session, trial, [server]):
-            return session.load(server, wire, *flags, watch=server, place=place, seconds=seconds)
+@dataclasses.dataclass(frozen=True)
+class Rig:
+    """A target with both multiplexers in front of it."""
 
-    return Job(case, name, trial.name, run)
+    session: Session
+    wire: str
+    place: Placement
+    target: Server
+    servers: dict
+
+    def jobs(self, case: str, trial: Trial, seconds: int, *flags) -> list[Job]:
+        return [Job(case, name, trial.name, lambda name=name: self.run(name, trial, seconds, *flags))
+                for name in self.servers]
+
+    def run(self, name: str, trial: Trial, seconds: int, *flags) -> dict:
+        server = self.servers[name]
+        with undergoing(self.session, trial, server, self.target):
+            return self.session.load(server, self.wire, *flags, watch=server, place=self.place,
+                                     seconds=seconds)
 
 
-def both(cast, wire: str, target: Server, place: Placement, *flags) -> dict:
-    return {name: cast.mux(wire, target, *name.split(), *flags, place=place) for name in (OFF, AUTO)}
+def rig(session: Session, cast, wire: str, target: Server, place: Placement, *flags) -> Rig:
+    return Rig(session, wire, place, target, {
+        name: cast.mux(wire, target, *name.split(), *flags, place=place) for name in (OFF, AUTO)})
+
+
+def measure(session: Session, jobs: list[Job]) -> None:
+    session.measure(BUSY, jobs, min(ROUNDS_MAX, session.options.rounds))
 
 
 def measure_busy(session: Session) -> None:
@@ -115,12 +142,13 @@ def touches(trial: Trial, place: Placement) -> bool:
 def measure_closed(session: Session, found: list[Trial]) -> None:
     for place in CLOSED_PLACES:
         with session.cast() as cast:
-            servers = both(cast, CLOSED_WIRE, cast.target(CLOSED_WIRE, place=place), place)
-            jobs = [job(session, trial, closed_case(place, count), name, server, CLOSED_WIRE, place,
-                        seconds_of(session), "--clients", count)
-                    for count in CLOSED_CLIENTS for trial in found if touches(trial, place)
-                    for name, server in servers.items()]
-            session.measure(BUSY, jobs, min(ROUNDS_MAX, session.options.rounds))
+            made = rig(session, cast, CLOSED_WIRE, cast.target(CLOSED_WIRE, place=place), place)
+            jobs = []
+            for count in CLOSED_CLIENTS:
+                for trial in found:
+                    jobs += made.jobs(closed_case(place, count), trial, seconds_of(session), "--clients",
+                                      count) if touches(trial, place) else []
+            measure(session, jobs)
 
 
 # ---- open loop ----
@@ -134,37 +162,35 @@ def measure_open(session: Session, found: list[Trial]) -> None:
     for service_us in OPEN_SERVICES_US:
         with session.cast() as cast:
             target = cast.target("echo", "--mode", "concurrent", "--service", service_us, place=UNPINNED)
-            servers = both(cast, "echo", target, UNPINNED, "--in-flight", OPEN_CLIENTS)
-            jobs = [job(session, trial, open_case(service_us, rate), name, server, "echo", UNPINNED,
-                        seconds_of(session, rate), "--clients", min(rate, OPEN_CLIENTS), "--rate", rate)
-                    for rate in rates for trial in found for name, server in servers.items()]
-            session.measure(BUSY, jobs, min(ROUNDS_MAX, session.options.rounds))
+            made = rig(session, cast, "echo", target, UNPINNED, "--in-flight", OPEN_CLIENTS)
+            jobs = []
+            for rate in rates:
+                for trial in found:
+                    jobs += made.jobs(open_case(service_us, rate), trial, seconds_of(session, rate),
+                                      "--clients", min(rate, OPEN_CLIENTS), "--rate", rate)
+            measure(session, jobs)
     measure_near(session, found)
 
 
 def measure_near(session: Session, found: list[Trial]) -> None:
     """The capacity is that of `off`, under the same trial."""
     with session.cast() as cast:
-        servers = both(cast, "echo", cast.target("echo", place=UNPINNED), UNPINNED)
+        made = rig(session, cast, "echo", cast.target("echo", place=UNPINNED), UNPINNED)
         jobs = []
         for trial in found:
-            with undergoing(session, trial, [servers[OFF]]):
-                capacity = session.load(servers[OFF], "echo", "--clients", OPEN_CLIENTS, place=UNPINNED,
-                                        seconds=seconds_of(session))["requests_per_second"]
-            jobs += [job(session, trial, NEAR, name, server, "echo", UNPINNED, seconds_of(session),
-                         "--clients", OPEN_CLIENTS, "--rate", max(1, int(capacity * 0.9)))
-                     for name, server in servers.items()]
-        session.measure(BUSY, jobs, min(ROUNDS_MAX, session.options.rounds))
+            capacity = made.run(OFF, trial, seconds_of(session), "--clients", OPEN_CLIENTS)
+            rate = max(1, int(capacity["requests_per_second"] * 0.9))
+            jobs += made.jobs(NEAR, trial, seconds_of(session), "--clients", OPEN_CLIENTS, "--rate", rate)
+        measure(session, jobs)
 
 
 # ---- at rest ----
 
 def measure_idle(session: Session) -> None:
     with session.cast() as cast:
-        servers = both(cast, "echo", cast.echo(), SERVERS)
-        jobs = [Job(IDLE, name, IDLE, lambda server=server: at_rest(session, server))
-                for name, server in servers.items()]
-        session.measure(BUSY, jobs, min(ROUNDS_MAX, session.options.rounds))
+        servers = rig(session, cast, "echo", cast.echo(), SERVERS).servers
+        measure(session, [Job(IDLE, name, IDLE, lambda server=server: at_rest(session, server))
+                          for name, server in servers.items()])
 
 
 def at_rest(session: Session, server: Server) -> dict:
@@ -211,7 +237,7 @@ def busy_sections(store: Store) -> list[Section]:
     if idle:
         section.tables.append(Table([f"{IDLE_CLIENTS} silent clients", "CPU, %"], idle))
     if not any("quota" in str(point) for case in store.cases(BUSY) for point in store.points(BUSY, case)):
-        section.notes.append("**No quotas were measured**: this system does not let us set any.")
+        section.notes.append("**No quotas and control groups were measured**: this system lets us make none.")
     return [section]
 
 

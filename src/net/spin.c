@@ -6,11 +6,19 @@
  * waking up takes its time. Each short one raises the score by one, each other one lowers it by three, and
  * from SCORE_SPINS on the next wait begins awake. So where more than one wait of four is long, none does.
  *
- * A wait awake that takes much longer than its limit was *robbed*: the processor was given to somebody who
- * kept it, or was taken away because a quota was spent. A sleeper would have been woken ahead of the one
- * and would have spent less of the other. So a robbed wait counts as long, whatever it found, and spinning
- * pauses for ten times as long as it took. Where the processor stays busy, that is how every pause ends:
- * one that is followed by a robbed wait within its own length is followed by one twice as long.
+ * An awake one that finds something with its first question has gained nothing, and does not count.
+ *
+ * Then auto *pauses*, that is, sleeps whatever the score:
+ *
+ *  - when a wait awake took much longer than its limit. It was *robbed*: the processor was given to
+ *    somebody who kept it, or was taken away because a quota was spent. A sleeper would have been woken
+ *    ahead of the one, and would have spent less of the other. Such a wait is long, whatever it found.
+ *  - when waits awake have brought the score down. A target that shares the processor cannot answer while
+ *    we ask: sched_yield gives way within a control group or a session, not to others. Asleep the same
+ *    waits are short, so the score alone would make us try again and again.
+ *
+ * A pause is ten times as long as the wait that caused it. One that begins within the length of the last
+ * is twice as long as that, up to a second: where spinning does harm, it is tried once a second.
  */
 #include "net/spin.h"
 
@@ -56,16 +64,19 @@ static uint64_t pause_after(const struct spin *spin, uint64_t spent_ns, uint64_t
     return pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS;
 }
 
-/* Whether the wait awake that ends now was robbed; if so, there is none for a while. */
-static bool note_robbed(struct spin *spin, uint64_t spent_ns, uint64_t now_ns)
+/* A wait awake ends. */
+static void judge(struct spin *spin, bool was_ready, bool found, uint64_t spent_ns, uint64_t now_ns)
 {
-    if (!spin->adapts || spent_ns <= spin->limit_ns + ROBBED_NS) {
-        return false;
+    bool was_robbed = spent_ns > spin->limit_ns + ROBBED_NS;
+    if (was_ready && !was_robbed) {
+        return;
     }
-    spin->pause_ns = pause_after(spin, spent_ns, now_ns);
-    spin->resume_ns = now_ns + spin->pause_ns;
-    spin->robbed++;
-    return true;
+    spin->robbed += was_robbed;
+    keep_score(spin, found && !was_robbed);
+    if (was_robbed || spin->score < SCORE_SPINS) {
+        spin->pause_ns = pause_after(spin, spent_ns, now_ns);
+        spin->resume_ns = now_ns + spin->pause_ns;
+    }
 }
 
 static bool is_worth_it(const struct spin *spin, uint64_t now_ns)
@@ -73,10 +84,12 @@ static bool is_worth_it(const struct spin *spin, uint64_t now_ns)
     return !spin->adapts || (spin->score >= SCORE_SPINS && now_ns >= spin->resume_ns);
 }
 
-/* Asks until something has come, or the time is over. */
-static int ask(int epoll_fd, struct epoll_event *events, int capacity, uint64_t until_ns)
+/* Asks until something has come, or the time is over. `*is_ready`: it was there already. */
+static int ask(int epoll_fd, struct epoll_event *events, int capacity, uint64_t until_ns,
+               bool *is_ready)
 {
     int count = sys_epoll_wait(epoll_fd, events, capacity, 0);
+    *is_ready = count != 0;
     while (count == 0 && sys_clock_ns() < until_ns) {
         sys_yield();
         count = sys_epoll_wait(epoll_fd, events, capacity, 0);
@@ -87,7 +100,8 @@ static int ask(int epoll_fd, struct epoll_event *events, int capacity, uint64_t 
 static int wait_awake(struct spin *spin, int epoll_fd, struct epoll_event *events, int capacity,
                       uint64_t start_ns, uint64_t *spent_ns)
 {
-    int count = ask(epoll_fd, events, capacity, start_ns + spin->limit_ns);
+    bool is_ready;
+    int count = ask(epoll_fd, events, capacity, start_ns + spin->limit_ns, &is_ready);
     uint64_t now_ns = sys_clock_ns();
     *spent_ns = now_ns - start_ns;
     spin->spent_ns += *spent_ns;
@@ -96,8 +110,9 @@ static int wait_awake(struct spin *spin, int epoll_fd, struct epoll_event *event
     } else {
         spin->misses++;
     }
-    bool was_robbed = note_robbed(spin, *spent_ns, now_ns);
-    keep_score(spin, count != 0 && !was_robbed);
+    if (spin->adapts) {
+        judge(spin, is_ready, count != 0, *spent_ns, now_ns);
+    }
     return count;
 }
 

@@ -7,7 +7,7 @@
  * between the questions, so that whoever shares it gets on with the work that is waited for.
  *
  * SPIN_AUTO does so only where it is likely to pay: there are two processors or more, the last waits
- * were short, and nobody who is busy shares the processor. A process with nothing to do sleeps, and costs
+ * were short, and nobody needs the processor meanwhile. A process with nothing to do sleeps, and costs
  * nothing.
  */
 #ifndef NET_SPIN_H
@@ -23,9 +23,8 @@
 struct spin {
     uint64_t limit_ns; /* of one wait awake; 0: none is */
     bool adapts;
-    uint8_t score; /* adapts: how short the last waits were */
-    uint64_t
-        pause_ns; /* adapts: the last pause, behind a robbed wait (spin.c); 0: there was none */
+    uint8_t score;      /* adapts: how short the last waits were */
+    uint64_t pause_ns;  /* adapts: the last pause (spin.c); 0: there was none */
     uint64_t resume_ns; /* when it ends */
     uint64_t spent_ns;
     uint64_t hits, misses; /* waits that ended awake, and that slept after all */

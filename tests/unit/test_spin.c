@@ -21,6 +21,7 @@ static struct {
     int64_t timeout_ns; /* of the last sleep */
     int processors;
     uint64_t hog_ns;      /* a yield gives the processor away for so long */
+    bool is_shared;       /* nothing comes as long as we are awake: who would bring it cannot run */
     uint64_t throttle_ns; /* a question takes so much longer: the quota is spent */
     struct spin spin;
 } world;
@@ -47,7 +48,7 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
     if (timeout_ns == 0) {
         world.asked++;
         world.now_ns += ASK_NS + world.throttle_ns;
-        return world.now_ns >= world.event_ns;
+        return !world.is_shared && world.now_ns >= world.event_ns;
     }
     world.slept++;
     world.timeout_ns = timeout_ns;
@@ -178,6 +179,39 @@ static void test_auto_sleeps_on_a_machine_with_one_processor(void **state)
     world.processors = 1;
     spin_init(&world.spin, SPIN_AUTO);
     assert_int_equal(waits_until_awake(US(20)), 100);
+}
+
+/* What is there already has not been worth staying awake for. */
+static void test_auto_gives_up_though_most_waits_find_something_at_once(void **state)
+{
+    (void)state;
+    begin_auto();
+    for (int turn = 0; turn < 100; turn++) {
+        (void)wait_for(US(20), -1);
+    }
+    for (int misses = 0; misses < 3; misses++) {
+        for (int turn = 0; turn < 10; turn++) {
+            (void)wait_for(0, -1);
+            assert_int_equal(world.asked, 1);
+        }
+        (void)wait_for(NS_PER_MS, -1);
+        assert_true(world.asked > 1);
+    }
+    (void)wait_for(0, -1);
+    assert_int_equal(world.asked, 0);
+}
+
+/* Asleep all waits are short. */
+static void test_where_nothing_comes_while_it_is_awake_auto_nearly_always_sleeps(void **state)
+{
+    (void)state;
+    begin_auto();
+    world.is_shared = true;
+    while (world.now_ns < 10 * NS_PER_S) {
+        (void)wait_for(US(20), -1);
+    }
+    assert_in_range(world.spin.misses, 1, 100);
+    assert_true(world.spin.spent_ns < world.now_ns / 1000);
 }
 
 /* ---- robbed ---- */
@@ -331,6 +365,8 @@ int main(void)
         cmocka_unit_test(test_auto_spins_behind_short_waits_alone),
         cmocka_unit_test(test_auto_gives_up_when_waits_are_long),
         cmocka_unit_test(test_auto_sleeps_where_every_third_wait_is_long),
+        cmocka_unit_test(test_auto_gives_up_though_most_waits_find_something_at_once),
+        cmocka_unit_test(test_where_nothing_comes_while_it_is_awake_auto_nearly_always_sleeps),
         cmocka_unit_test(test_auto_sleeps_on_a_machine_with_one_processor),
         cmocka_unit_test(test_behind_a_robbed_wait_auto_pauses_ten_times_as_long),
         cmocka_unit_test(test_a_spent_quota_robs_as_well),
