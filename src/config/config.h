@@ -37,7 +37,7 @@ struct config {
     char source[CONFIG_TEXT_MAX]; /* empty: the system chooses */
     bool on_demand;
     bool hold;
-    bool via, forwarded;                                         /* http */
+    bool via, forwarded, http_strict;                            /* http */
     uint8_t http_body_guard;                                     /* http: enum body_guard */
     bool modbus_ignore_id;                                       /* modbus */
     bool iso_ignore_mti;                                         /* iso8583, mpu */

@@ -30,6 +30,7 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.body_bytes_max = config->max_body_bytes;
     options->settings.via = config->via;
     options->settings.forwarded = config->forwarded;
+    options->settings.http_strict = config->http_strict;
     options->settings.body_guard = (enum body_guard)config->http_body_guard;
     options->settings.ignore_id = config->modbus_ignore_id;
     options->settings.ignore_lines = config->ignore_lines;

@@ -117,6 +117,66 @@ static size_t limit_of(const struct protocol_settings *settings, enum direction 
                            : settings->head_bytes_max;
 }
 
+/* Of a first line nothing but text is taken. */
+static unsigned allowed_in(const struct protocol_settings *settings, const struct http_head *head)
+{
+    bool is_started = (head->bits & HTTP_STARTED) != 0;
+    return settings->http_strict ? 0U : HTTP_LF_ENDS | (is_started ? HTTP_CONTROLS_PASS : 0U);
+}
+
+/* Whether a line may go on in the next, which then begins with white space. */
+static bool may_fold(const struct protocol_settings *settings, enum direction direction)
+{
+    return direction == TO_CLIENT && !settings->http_strict;
+}
+
+/* There is no whole line, and maybe no room for one. */
+static enum frame_status wait_for_line(enum direction direction, struct framer *framer, size_t at,
+                                       struct span bytes, size_t limit, struct frame *frame,
+                                       const struct http_head *head)
+{
+    framer->scanned = (uint32_t)at;
+    bool is_start = (head->bits & HTTP_STARTED) == 0 && direction == TO_TARGET;
+    return bytes.size <= limit
+               ? FRAME_PARTIAL
+               : http_refuse(frame, FRAME_TOO_LARGE,
+                             is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE : HTTP_REFUSAL_HEAD_LARGE);
+}
+
+/* Where the field begins whose last line begins at `start`. 0: there is none that such lines continue. */
+static size_t field_start(struct span bytes, size_t start)
+{
+    while (start > 0 && (bytes.data[start] == ' ' || bytes.data[start] == '\t')) {
+        start = http_line_start(bytes, start - 1);
+    }
+    return start;
+}
+
+/* Reads a line, with those in front of it that it continues. */
+static enum http_refusal read_line(const struct protocol_settings *settings,
+                                   enum direction direction, struct http_head *head,
+                                   struct span bytes, size_t start, size_t end)
+{
+    bool is_started = (head->bits & HTTP_STARTED) != 0;
+    if (is_started && may_fold(settings, direction)) {
+        start = field_start(bytes, start);
+        if (start == 0) {
+            return HTTP_REFUSAL_FOLDED;
+        }
+    }
+    return http_head_line(direction, head, http_part(bytes, start, end), settings->http_strict);
+}
+
+/* A line that ends in LF alone goes on with one byte more. */
+static bool has_room_for_end(struct http_head *head, size_t line_size, size_t size)
+{
+    if (size - line_size == 1) {
+        head->bits |= HTTP_MENDS;
+        head->grown++;
+    }
+    return head->grown <= HTTP_LF_LINES_MAX;
+}
+
 /* Reads the lines that are whole, from framer->scanned on. FRAME_PIECE: the head is. */
 static enum frame_status read_lines(const struct protocol_settings *settings,
                                     enum direction direction, struct framer *framer,
@@ -124,33 +184,41 @@ static enum frame_status read_lines(const struct protocol_settings *settings,
 {
     size_t at = framer->scanned;
     size_t start = SIZE_MAX; /* not known yet: who sends single bytes has each line searched once */
-    for (;;) {               /* each round takes a line of at least two bytes */
+    for (;;) {               /* each round takes a line of at least one byte */
         size_t limit = limit_of(settings, direction, head);
         bool found;
-        enum http_refusal refusal = http_line_find(bytes, smaller(bytes.size, limit), &at, &found);
+        enum http_refusal refusal = http_line_find(bytes, smaller(bytes.size, limit),
+                                                   allowed_in(settings, head), &at, &found);
         if (refusal != HTTP_FINE) {
             return http_refuse(frame, FRAME_INVALID, refusal);
         }
         if (!found) {
-            framer->scanned = (uint32_t)at;
-            bool is_start = (head->bits & HTTP_STARTED) == 0 && direction == TO_TARGET;
-            return bytes.size <= limit ? FRAME_PARTIAL
-                                       : http_refuse(frame, FRAME_TOO_LARGE,
-                                                     is_start ? HTTP_REFUSAL_REQUEST_LINE_LARGE
-                                                              : HTTP_REFUSAL_HEAD_LARGE);
+            return wait_for_line(direction, framer, at, bytes, limit, frame, head);
         }
         start = start == SIZE_MAX ? http_line_start(bytes, at - 1) : start;
-        struct span line = http_part(bytes, start, at - 2);
+        size_t size = http_line_text(http_part(bytes, start, at)).size;
         bool is_started = (head->bits & HTTP_STARTED) != 0;
-        if (line.size == 0 && is_started) {
+        bool may_go_on = is_started && size > 0 && may_fold(settings, direction);
+        if (may_go_on && at == bytes.size) {
+            framer->scanned = (uint32_t)(start + size); /* where its end is found again */
+            return FRAME_PARTIAL;
+        }
+        if (!has_room_for_end(head, size, at - start)) {
+            return http_refuse(frame, FRAME_TOO_LARGE, HTTP_REFUSAL_HEAD_LARGE);
+        }
+        if (is_started && size == 0) {
             frame->size = at;
             return FRAME_PIECE;
         }
-        start = at;
-        refusal = http_head_line(direction, head, line, settings->http_strict);
+        if (may_go_on && (bytes.data[at] == ' ' || bytes.data[at] == '\t')) {
+            head->bits |= HTTP_MENDS;
+        } else {
+            refusal = read_line(settings, direction, head, bytes, start, start + size);
+        }
         if (refusal != HTTP_FINE) {
             return http_refuse(frame, FRAME_INVALID, refusal);
         }
+        start = at;
     }
 }
 
@@ -170,16 +238,18 @@ static enum frame_status head_next(const struct protocol_settings *settings,
     if (refusal != HTTP_FINE) {
         return http_refuse(frame, FRAME_INVALID, refusal);
     }
-    *head = (struct http_head){.bits = framer->state, .length = framer->left};
+    *head =
+        (struct http_head){.bits = framer->state, .length = framer->left, .grown = framer->seen};
     status = read_lines(settings, direction, framer, bytes, frame, head);
     if (status == FRAME_PARTIAL) {
         framer->state = head->bits;
         framer->left = head->length;
+        framer->seen = head->grown;
     }
     if (status != FRAME_PIECE) {
         return status;
     }
-    refusal = http_head_end(direction, head, request);
+    refusal = http_head_end(direction, head, request, settings->http_strict);
     if (refusal != HTTP_FINE) {
         return http_refuse(frame, FRAME_INVALID, refusal);
     }
@@ -311,7 +381,7 @@ static bool may_send_more(enum body_guard guard, const struct http_head *head, e
 static bool ends_link(const struct http_head *head, enum http_body body)
 {
     bool says_to_stay = (head->bits & HTTP_KEEP_ALIVE) != 0;
-    return body == HTTP_BODY_UNTIL_END || (head->bits & HTTP_CLOSE) != 0 ||
+    return body == HTTP_BODY_UNTIL_END || (head->bits & (HTTP_CLOSE | HTTP_AMBIGUOUS)) != 0 ||
            ((head->bits & HTTP_VERSION_10) != 0 && !says_to_stay);
 }
 
@@ -327,7 +397,9 @@ static bool has_begun(enum frame_status status, struct span bytes, const struct 
 
 static uint8_t head_kind(const struct http_head *head)
 {
-    return (uint8_t)(HTTP_PIECE_HEAD | ((head->bits & HTTP_LOSES) != 0 ? HTTP_PIECE_LOSES : 0U) |
+    enum http_piece piece =
+        (head->bits & HTTP_MENDS) != 0 ? HTTP_PIECE_MENDED_HEAD : HTTP_PIECE_HEAD;
+    return (uint8_t)((unsigned)piece | ((head->bits & HTTP_LOSES) != 0 ? HTTP_PIECE_LOSES : 0U) |
                      (http_has_options(head) ? HTTP_PIECE_OPTIONS : 0U));
 }
 
@@ -383,6 +455,8 @@ static const struct protocol_option options[] = {
     {"max-body", "0", "largest body of a request or response; 0: no limit"},
     {"via", "false", "add Via, which names this multiplexer, to requests and responses"},
     {"forwarded", "false", "add Forwarded, which names the client, to requests"},
+    {"http-strict", "false",
+     "refuse what is wrong but can mean one thing only, instead of repairing it"},
     {"http-body-guard", "get", "after which bodies the connection to the target ends"},
 };
 

@@ -4,8 +4,10 @@
  *
  *     http.c            the table entry and the two framers: a head, then its body
  *     http_head.c       a head, line by line, into the facts that frame a message
+ *     http_first_line.c a request line, a status line
  *     http_body.c       pieces of bodies: of known length, chunked, until the end
  *     http_edit.c       heads as they go on to the other side
+ *     http_mend.c       what came in a lenient form, in the strict one
  *     http_names.c      the fields that Connection names
  *     http_challenge.c  challenges in 401 and 407 responses that bind a login to a connection
  *     http_reply.c      error replies
@@ -34,6 +36,8 @@ enum {
     HTTP_NAMES_AT_ONCE =
         4096, /* of Connection; more take a pass over the fields for each so many */
     HTTP_AUTHORITY_BYTES_MAX = 1024,
+    HTTP_LF_LINES_MAX =
+        2048, /* in a head; each grows by a byte, and EDIT_GROWTH_MAX is for them, too */
 };
 
 enum http_refusal {
@@ -57,10 +61,12 @@ const char *http_refusal_sentence(enum http_refusal refusal);
 enum http_piece {
     HTTP_PIECE_HEAD,
     HTTP_PIECE_BODY,
-    HTTP_PIECE_CHUNK_LINE, /* the size of a chunk, with extensions and CR LF */
-    HTTP_PIECE_CHUNK_END,  /* the rest of a chunk's data, maybe empty, with the CR LF behind it */
-    HTTP_PIECE_TRAILERS,   /* what follows the last chunk's line, with the empty line */
-    HTTP_PIECE_CHUNK,      /* part of a body without length, which goes on as a chunk */
+    HTTP_PIECE_CHUNK_LINE,  /* the size of a chunk, with extensions and CR LF */
+    HTTP_PIECE_CHUNK_END,   /* the rest of a chunk's data, maybe empty, with the CR LF behind it */
+    HTTP_PIECE_TRAILERS,    /* what follows the last chunk's line, with the empty line */
+    HTTP_PIECE_CHUNK,       /* part of a body without length, which goes on as a chunk */
+    HTTP_PIECE_MENDED_LINE, /* HTTP_PIECE_CHUNK_LINE that goes on in another form ... */
+    HTTP_PIECE_MENDED_HEAD, /* ... and likewise HTTP_PIECE_HEAD of a response */
 };
 
 /* What the framer tells http_edit of a response's head, so that it need not be read again. */
@@ -136,6 +142,7 @@ enum {
 struct http_head {
     uint32_t bits;
     uint64_t length;
+    uint64_t grown; /* lines that end in LF alone */
 };
 
 static inline unsigned http_head_number(const struct http_head *head)
@@ -146,6 +153,11 @@ static inline unsigned http_head_number(const struct http_head *head)
 /* How a message's end is known. */
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_UNTIL_END };
 
+/* ---- http_first_line.c ---- */
+
+enum http_refusal http_request_line(struct http_head *head, struct span line, bool is_strict);
+enum http_refusal http_status_line(struct http_head *head, struct span line);
+
 /* ---- http_head.c ---- */
 
 /* Reads one line of a head, without its CR LF, into the facts. */
@@ -153,8 +165,8 @@ enum http_refusal http_head_line(enum direction direction, struct http_head *hea
                                  bool is_strict);
 
 /* What only the whole head shows; `request` is what a response answers. */
-enum http_refusal http_head_end(enum direction direction, const struct http_head *head,
-                                const struct request *request);
+enum http_refusal http_head_end(enum direction direction, struct http_head *head,
+                                const struct request *request, bool is_strict);
 
 /* RFC 9112 section 6.3. */
 enum http_body http_request_body(const struct http_head *head);
@@ -178,6 +190,10 @@ enum http_refusal http_trailer_line(struct span line);
 enum frame_status http_body_next(const struct protocol_settings *settings, struct framer *framer,
                                  struct span bytes, struct frame *frame);
 
+/* The digits of a chunk's size, and whether what follows it is nothing but extensions. */
+size_t http_hex_size(struct span line);
+bool http_are_extensions(struct span text);
+
 /* Says what is wrong, and returns `status`. */
 enum frame_status http_refuse(struct frame *frame, enum frame_status status,
                               enum http_refusal refusal);
@@ -195,6 +211,11 @@ void http_write_text(struct http_writer *writer, const char *text);
 size_t http_edit(const struct protocol_settings *settings, enum direction direction,
                  const struct request *request, uint32_t id, uint8_t kind, struct span piece,
                  uint8_t *out);
+
+/* Writes the fields of a head, with the empty line, or the line of a chunk, as they should have been. Returns
+ * how many bytes that is: no more than before, but for a byte with each line that ends in LF alone. */
+size_t http_mend_fields(struct span fields, uint8_t *out);
+size_t http_mend_chunk_line(struct span line, uint8_t *out);
 
 struct http_name {
     uint32_t start, size; /* in `fields` */
@@ -259,9 +280,19 @@ static inline bool http_may_not_pass(enum http_field field)
              1U << HTTP_FIELD_PROXY_AUTHENTICATE | 1U << HTTP_FIELD_WWW_AUTHENTICATE)) != 0;
 }
 
+/* What a line may be or hold beside what it should. */
+enum { HTTP_LF_ENDS = 1 << 0, HTTP_CONTROLS_PASS = 1 << 1 };
+
 /* Looks on, from `*at`, for the end of a line, no further than `reach`. Every byte is looked at
- * once: `*at` is then behind the CR LF (`*found`), or where to look on. */
-enum http_refusal http_line_find(struct span bytes, size_t reach, size_t *at, bool *found);
+ * once: `*at` is then behind the line's end (`*found`), or where to look on. */
+enum http_refusal http_line_find(struct span bytes, size_t reach, unsigned allowed, size_t *at,
+                                 bool *found);
+
+/* Whether there is a control byte but the tab and the end of a line that is continued. */
+bool http_has_control(struct span value);
+
+/* The line without its end. */
+struct span http_line_text(struct span line);
 
 /* Where the line begins that ends before `end`. */
 size_t http_line_start(struct span bytes, size_t end);
@@ -284,6 +315,7 @@ bool http_field_name(struct span line, struct span *name);
 bool http_list_next(struct span *rest, struct span *element);
 
 bool http_is_token_byte(uint8_t byte);
+bool http_is_white(uint8_t byte);
 bool http_is_token(struct span text);
 struct span http_trim(struct span text);
 

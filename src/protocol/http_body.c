@@ -118,7 +118,7 @@ static size_t skip_quoted(struct span text, size_t at)
 }
 
 /* *( BWS ";" BWS name [ BWS "=" BWS value ] ), a value being a token or quoted. */
-static bool are_extensions(struct span text)
+bool http_are_extensions(struct span text)
 {
     size_t at = 0;
     while (at < text.size) { /* each round takes a semicolon */
@@ -144,20 +144,43 @@ static bool are_extensions(struct span text)
     return true;
 }
 
-static enum http_refusal read_chunk_line(struct span line, uint64_t *size)
+size_t http_hex_size(struct span line)
 {
-    size_t at = 0;
+    size_t size = 0;
+    while (size < line.size && hex_value(line.data[size]) >= 0) {
+        size++;
+    }
+    return size;
+}
+
+/* What follows the size. Padding behind it, as ESP32's usual server writes it, has one meaning, and so has
+ * rubbish behind a semicolon; all else may be part of a size to somebody. `mends`: it does not go on. */
+static enum http_refusal read_behind_size(struct span rest, bool is_strict, bool *mends)
+{
+    bool is_padded = rest.size > 0 && http_is_white(rest.data[0]);
+    bool is_fine = http_are_extensions(rest);
+    *mends = !is_strict && (is_padded || !is_fine);
+    if (is_fine) {
+        return HTTP_FINE;
+    }
+    struct span extensions = http_trim(rest);
+    bool is_clear = extensions.size == 0 || extensions.data[0] == ';';
+    return is_clear && !is_strict ? HTTP_FINE : HTTP_REFUSAL_CHUNK_EXTENSION;
+}
+
+static enum http_refusal read_chunk_line(struct span line, bool is_strict, uint64_t *size,
+                                         bool *mends)
+{
+    size_t digits = http_hex_size(line);
     *size = 0;
-    for (; at < line.size && hex_value(line.data[at]) >= 0; at++) {
+    for (size_t at = 0; at < digits; at++) {
         if (*size > CHUNK_SIZE_MAX >> 4) {
             return HTTP_REFUSAL_CHUNK_SIZE;
         }
         *size = *size << 4 | (uint64_t)hex_value(line.data[at]);
     }
-    if (at == 0) {
-        return HTTP_REFUSAL_CHUNK_SIZE;
-    }
-    return are_extensions(span_from(line, at)) ? HTTP_FINE : HTTP_REFUSAL_CHUNK_EXTENSION;
+    return digits == 0 ? HTTP_REFUSAL_CHUNK_SIZE
+                       : read_behind_size(span_from(line, digits), is_strict, mends);
 }
 
 static enum frame_status take_chunk_line(const struct protocol_settings *settings,
@@ -170,7 +193,7 @@ static enum frame_status take_chunk_line(const struct protocol_settings *setting
     size_t at = framer->scanned;
     bool found;
     enum http_refusal refusal =
-        http_line_find(bytes, smaller(HTTP_CHUNK_LINE_BYTES_MAX, bytes.size), &at, &found);
+        http_line_find(bytes, smaller(HTTP_CHUNK_LINE_BYTES_MAX, bytes.size), 0, &at, &found);
     if (refusal == HTTP_FINE && !found) {
         framer->scanned = (uint32_t)at;
         if (bytes.size <= HTTP_CHUNK_LINE_BYTES_MAX) {
@@ -180,7 +203,8 @@ static enum frame_status take_chunk_line(const struct protocol_settings *setting
     }
     uint64_t size = 0;
     if (refusal == HTTP_FINE) {
-        refusal = read_chunk_line(http_part(bytes, 0, at - 2), &size);
+        refusal = read_chunk_line(http_part(bytes, 0, at - 2), settings->http_strict, &size,
+                                  &frame->mends);
     }
     if (refusal != HTTP_FINE) {
         return http_refuse(frame, FRAME_INVALID, refusal);
@@ -193,7 +217,7 @@ static enum frame_status take_chunk_line(const struct protocol_settings *setting
     }
     framer->left = size;
     phase_set(framer, size == 0 ? HTTP_IN_TRAILERS : HTTP_IN_CHUNK_DATA);
-    return piece(frame, HTTP_PIECE_CHUNK_LINE, at);
+    return piece(frame, frame->mends ? HTTP_PIECE_MENDED_LINE : HTTP_PIECE_CHUNK_LINE, at);
 }
 
 static enum frame_status take_chunk_data(struct framer *framer, struct span bytes,
@@ -229,7 +253,8 @@ static enum frame_status take_trailers(const struct protocol_settings *settings,
     for (;;) { /* each round takes a line of at least two bytes */
         bool found;
         enum http_refusal refusal =
-            http_line_find(bytes, smaller(settings->head_bytes_max, bytes.size), &at, &found);
+            http_line_find(bytes, smaller(settings->head_bytes_max, bytes.size),
+                           settings->http_strict ? 0 : HTTP_CONTROLS_PASS, &at, &found);
         if (refusal == HTTP_FINE && !found) {
             framer->scanned = (uint32_t)at;
             return bytes.size <= settings->head_bytes_max

@@ -17,7 +17,8 @@
  *   - for others a body that the target's end-of-stream ends is put into chunks, so that its end can be told
  *     from a break, and their connection lasts.
  *
- * The framers have accepted what is edited here, so that its form is not in question any more.
+ * The framers have accepted what is edited here, so that its form is not in question any more: what came in
+ * a lenient form is first written in the strict one (http_mend.c).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -135,6 +136,21 @@ static void write_fields(struct http_writer *writer, struct span fields, struct 
     }
 }
 
+/* The fields of a head as they should have been. They stand at the end of the space that there is for the
+ * edited head, which is written from its beginning and does not reach them before they are read: fields only
+ * become fewer, and what is added in front of them is smaller than what is left between. */
+static struct span mend(const struct http_writer *writer, struct span head, struct span fields)
+{
+    static_assert(HTTP_LF_LINES_MAX + HTTP_AUTHORITY_BYTES_MAX + 512 <= EDIT_GROWTH_MAX,
+                  "there is room for line ends, Host, and what is added behind the fields");
+    uint8_t *out = writer->out + writer->size;
+    size_t size = http_mend_fields(fields, out);
+    uint8_t *end = writer->out + head.size + EDIT_GROWTH_MAX;
+    assert(size <= (size_t)(end - out));
+    memmove(end - size, out, size);
+    return span_of(end - size, size);
+}
+
 static void write_via(struct http_writer *writer, bool is_10)
 {
     http_write_text(writer,
@@ -150,7 +166,7 @@ static void write_host(struct http_writer *writer, const struct protocol_setting
     const uint8_t *space = memchr(request_line.data, ' ', request_line.size);
     size_t start = (size_t)(space - request_line.data) + 1;
     struct span target = span_from(request_line, start);
-    target = http_part(target, 0, target.size - (sizeof " HTTP/1.0\r\n" - 1));
+    target = http_part(target, 0, target.size - (sizeof " HTTP/1.0" - 1));
     struct span authority;
     http_write_text(writer, "Host: ");
     if (http_target_authority(target, &authority)) {
@@ -182,10 +198,14 @@ static size_t edit_request(const struct protocol_settings *settings, const struc
     struct span rest = piece, line;
     bool has_line = http_line_next(&rest, &line);
     assert(has_line);
-    http_write(&writer, http_part(line, 0, line.size - (sizeof "HTTP/1.0\r\n" - 1)));
+    line = http_line_text(line);
+    http_write(&writer, http_part(line, 0, line.size - (sizeof "HTTP/1.0" - 1)));
     http_write_text(&writer, "HTTP/1.1\r\n");
     if ((request->key & HTTP_KEY_WRITES_HOST) != 0) {
         write_host(&writer, settings, line);
+    }
+    if ((request->key & HTTP_KEY_MENDS) != 0) {
+        rest = mend(&writer, piece, rest);
     }
     write_fields(&writer, rest,
                  (struct pass){.loses = (request->key & HTTP_KEY_LOSES) != 0,
@@ -236,7 +256,12 @@ static size_t edit_response(const struct protocol_settings *settings, const stru
     bool has_line = http_line_next(&rest, &line);
     assert(has_line);
     http_write_text(&writer, "HTTP/1.1");
+    line = http_line_text(line);
     http_write(&writer, span_from(line, sizeof "HTTP/1.1" - 1));
+    http_write_text(&writer, "\r\n");
+    if ((kind & HTTP_PIECE_BITS) == HTTP_PIECE_MENDED_HEAD) {
+        rest = mend(&writer, piece, rest);
+    }
     write_fields(&writer, rest,
                  (struct pass){.loses = (kind & HTTP_PIECE_LOSES) != 0,
                                .has_options = (kind & HTTP_PIECE_OPTIONS) != 0,
@@ -287,10 +312,12 @@ static size_t data_size(enum http_piece kind, size_t size)
     case HTTP_PIECE_HEAD:
     case HTTP_PIECE_BODY:
     case HTTP_PIECE_CHUNK:
+    case HTTP_PIECE_MENDED_HEAD:
         return size;
     case HTTP_PIECE_CHUNK_END:
         return size - 2;
     case HTTP_PIECE_CHUNK_LINE:
+    case HTTP_PIECE_MENDED_LINE:
     case HTTP_PIECE_TRAILERS:
         return 0;
     }
@@ -303,8 +330,7 @@ size_t http_edit(const struct protocol_settings *settings, enum direction direct
 {
     (void)id;
     enum http_piece sort = (enum http_piece)(kind & HTTP_PIECE_BITS);
-    assert(sort <= HTTP_PIECE_CHUNK);
-    if (sort == HTTP_PIECE_HEAD) {
+    if (sort == HTTP_PIECE_HEAD || sort == HTTP_PIECE_MENDED_HEAD) {
         return direction == TO_TARGET ? edit_request(settings, request, piece, out)
                                       : edit_response(settings, request, kind, piece, out);
     }
@@ -312,6 +338,9 @@ size_t http_edit(const struct protocol_settings *settings, enum direction direct
         return write_chunk(piece, out);
     }
     bool unchunks = direction == TO_CLIENT && (request->key & HTTP_KEY_CLIENT_10) != 0;
+    if (sort == HTTP_PIECE_MENDED_LINE && !unchunks) {
+        return http_mend_chunk_line(piece, out);
+    }
     size_t size = unchunks ? data_size(sort, piece.size) : piece.size;
     if (size > 0) {
         memcpy(out, piece.data, size);

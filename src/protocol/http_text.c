@@ -3,8 +3,8 @@
  * The grammar of HTTP's text: bytes, lines, tokens, lists (RFC 9110 section 5.6, RFC 9112 section
  * 2).
  *
- * Strict throughout: a line ends with CR LF and nothing else, and holds no control character but
- * the tab. Nothing here knows what a line means.
+ * A line ends with CR LF, and holds no control character but the tab, unless its reader allows more. Nothing
+ * here knows what a line means.
  */
 #include <assert.h>
 #include <string.h>
@@ -83,36 +83,64 @@ static size_t skip_words(const uint8_t *bytes, size_t index, size_t reach)
     return index;
 }
 
-enum http_refusal http_line_find(struct span bytes, size_t reach, size_t *at, bool *found)
+enum http_refusal http_line_find(struct span bytes, size_t reach, unsigned allowed, size_t *at,
+                                 bool *found)
 {
     assert(reach <= bytes.size);
     *found = false;
-    size_t index = skip_words(bytes.data, *at, reach);
-    while (index < reach && is_text_byte(bytes.data[index])) {
-        index++;
-    }
-    *at = index;
-    if (index == reach) {
-        return HTTP_FINE;
-    }
-    switch (bytes.data[index]) {
-    case '\r':
-        if (index + 1 == reach) {
-            return HTTP_FINE; /* what follows has not come */
+    size_t index = *at;
+    for (;;) { /* each round goes on behind a control byte */
+        index = skip_words(bytes.data, index, reach);
+        while (index < reach && is_text_byte(bytes.data[index])) {
+            index++;
         }
-        if (bytes.data[index + 1] != '\n') {
-            return HTTP_REFUSAL_BARE_CR;
+        *at = index;
+        if (index == reach) {
+            return HTTP_FINE;
         }
-        *at = index + 2;
-        *found = true;
-        return HTTP_FINE;
-    case '\n':
-        return HTTP_REFUSAL_BARE_LF;
-    case '\0':
-        return HTTP_REFUSAL_NUL_BYTE;
-    default:
-        return HTTP_REFUSAL_CONTROL_BYTE;
+        switch (bytes.data[index]) {
+        case '\r':
+            if (index + 1 == reach) {
+                return HTTP_FINE; /* what follows has not come */
+            }
+            if (bytes.data[index + 1] != '\n') {
+                return HTTP_REFUSAL_BARE_CR;
+            }
+            *at = index + 2;
+            *found = true;
+            return HTTP_FINE;
+        case '\n':
+            *at = index + 1;
+            *found = (allowed & HTTP_LF_ENDS) != 0;
+            return *found ? HTTP_FINE : HTTP_REFUSAL_BARE_LF;
+        case '\0':
+            return HTTP_REFUSAL_NUL_BYTE;
+        default:
+            if ((allowed & HTTP_CONTROLS_PASS) == 0) {
+                return HTTP_REFUSAL_CONTROL_BYTE;
+            }
+            index++;
+        }
     }
+}
+
+bool http_has_control(struct span value)
+{
+    for (size_t index = 0; index < value.size; index++) {
+        uint8_t byte = value.data[index];
+        if (!is_text_byte(byte) && byte != '\r' && byte != '\n') {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct span http_line_text(struct span line)
+{
+    size_t size = line.size;
+    size -= size > 0 && line.data[size - 1] == '\n';
+    size -= size > 0 && line.data[size - 1] == '\r';
+    return http_part(line, 0, size);
 }
 
 size_t http_line_start(struct span bytes, size_t end)
@@ -168,7 +196,7 @@ bool http_field_split(struct span line, struct span *name, struct span *value)
 /* ---- words ---- */
 
 /* The end of a line is white where another continues it. */
-static bool is_white(uint8_t byte)
+bool http_is_white(uint8_t byte)
 {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
@@ -176,10 +204,10 @@ static bool is_white(uint8_t byte)
 struct span http_trim(struct span text)
 {
     size_t start = 0, end = text.size;
-    while (start < end && is_white(text.data[start])) {
+    while (start < end && http_is_white(text.data[start])) {
         start++;
     }
-    while (end > start && is_white(text.data[end - 1])) {
+    while (end > start && http_is_white(text.data[end - 1])) {
         end--;
     }
     return http_part(text, start, end);

@@ -4,8 +4,8 @@
  *
  * The first byte says what the stream is: requests, or responses to a method and for a client of
  * some version; and how much is seen at a time. What goes on has to be HTTP of as many messages,
- * with the same bodies, and none of the fields that are about one connection; so nothing that one
- * side of the multiplexer accepts can mean something else on the other.
+ * with the same bodies, in the strict form, and none of the fields that are about one connection; so
+ * nothing that one side of the multiplexer accepts can mean something else on the other.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -33,6 +33,7 @@ struct outcome {
     bool until_end, is_inside;
     bool ends_link; /* as the first request says */
     bool chunks;    /* the last response, without length, goes on in chunks */
+    bool mends;     /* something goes on in another form */
 };
 
 static void take_data(struct outcome *outcome, const struct frame *frame, struct span piece)
@@ -84,6 +85,9 @@ static void run(struct outcome *outcome, enum direction direction, struct reques
                 ? protocol_http.frame_request(&settings, &framer, bytes, &frame, &request)
                 : protocol_http.frame_response(&settings, &framer, &request, bytes, &frame);
         if (outcome->status == FRAME_PIECE) {
+            unsigned sort = frame.kind & HTTP_PIECE_BITS;
+            outcome->mends = outcome->mends || sort >= HTTP_PIECE_MENDED_LINE ||
+                             (direction == TO_TARGET && (request.key & HTTP_KEY_MENDS) != 0);
             bool is_first = start == 0 && direction == TO_TARGET;
             outcome->ends_link = is_first ? request.ends_link : outcome->ends_link;
             take(outcome, &settings, direction, &request, &frame, http_part(bytes, 0, frame.size));
@@ -127,6 +131,7 @@ static void check_again(struct outcome *first, struct outcome *again, enum direc
     run(again, direction, (struct request){.expects_response = true, .kind = request.kind},
         span_of(first->out, first->out_size), first->out_size + 1, HEAD_MAX + EDIT_GROWTH_MAX);
     assert(again->status == FRAME_PARTIAL);
+    assert(!again->mends);
     if (unchunks) {
         return; /* where the first body ends is told by closing */
     }

@@ -24,7 +24,7 @@
 #include "protocol/http.h"
 #include "protocol/registry.h"
 
-enum { RESPONSES = 1, TO_HEAD = 2, CLIENT_10 = 4 };
+enum { RESPONSES = 1, TO_HEAD = 2, CLIENT_10 = 4, STRICT = 8 };
 enum { CASE_BYTES_MAX = 1 << 20, MESSAGES_MAX = 1000 };
 
 static const char *const names[HTTP_REFUSAL_COUNT] = {
@@ -76,8 +76,8 @@ static void print_head(struct span head)
 {
     struct span rest = head, line;
     size_t lines = 0;
-    while (http_line_next(&rest, &line)) {
-        struct span text = http_part(line, 0, line.size - 2);
+    while (http_logical_line_next(&rest, &line)) {
+        struct span text = http_line_text(line);
         if (text.size == 0) {
             continue;
         }
@@ -129,6 +129,7 @@ static bool is_closed(const struct dump *dump)
 static void dump_stream(unsigned flags, struct span stream, uint8_t *edited)
 {
     struct dump dump = {.settings = {.head_bytes_max = 64 * 1024,
+                                     .http_strict = (flags & STRICT) != 0,
                                      .body_guard = BODY_GUARD_OFF, /* no message is the last */
                                      .target = "target"},
                         .direction = (flags & RESPONSES) != 0 ? TO_CLIENT : TO_TARGET,

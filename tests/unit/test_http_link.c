@@ -113,7 +113,7 @@ static void test_what_may_have_an_effect_is_not_asked_again(void **state)
 static void test_half_an_answer_is_not_asked_again(void **state)
 {
     (void)state;
-    struct peer *client = behind(GET, "HTTP/1.1 200 OK\r\nX\r\n", 200);
+    struct peer *client = behind(GET, "HTTP/1.1 200 OK\r\nX\r\n\r", 200);
     assert_int_equal(strncmp(client->got, "HTTP/1.1 502 ", 13), 0);
 }
 
@@ -157,6 +157,27 @@ static void test_empty_lines_behind_a_request_go_with_it(void **state)
     assert_true(client->ended || client->closed);
 }
 
+/* Lines of chunks are repaired whether they were gathered or came when the link was there already. */
+static void test_a_request_goes_on_in_chunks_that_are_well_formed(void **state)
+{
+    (void)state;
+    struct mux_options options = options_for();
+    options.request_buffer_bytes = 1;
+    play_open(&options);
+    struct peer *client = play_client(), *other = play_client();
+    play_say(other, GET);
+    play_got(play_link(1), GET);
+    play_say(client,
+             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nab\r\n3;\r\nc");
+    play_say(play_link(1), FINE);
+    play_got(play_link(1), "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+                           "Connection: close\r\n\r\n2\r\nab\r\n3\r\nc");
+    play_say(client, "de\r\n1 ;x\r\nf\r\n0;;\r\nX: y\r\n\r\n");
+    play_got(play_link(1), "de\r\n1;x\r\nf\r\n0\r\nX: y\r\n\r\n");
+    play_say(play_link(1), FINE);
+    play_got(client, FINE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +190,8 @@ int main(void)
         cmocka_unit_test_teardown(test_empty_lines_leave_a_client_idle_and_renew_no_clock,
                                   play_close),
         cmocka_unit_test_teardown(test_empty_lines_behind_a_request_go_with_it, play_close),
+        cmocka_unit_test_teardown(test_a_request_goes_on_in_chunks_that_are_well_formed,
+                                  play_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

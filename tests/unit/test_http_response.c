@@ -67,12 +67,16 @@ static void test_rule_1_head_and_1xx_and_204_and_304_have_no_body(void **state)
     expect_get("HTTP/1.1 103 Early Hints\r\n\r\n", BY_HEAD);
 }
 
-static void test_rule_3_a_length_beside_a_coding_is_refused(void **state)
+static void test_rule_3_a_coding_wins_over_a_length_and_the_link_ends(void **state)
 {
     (void)state;
     struct framing framing = http_responses(HTTP_GET);
-    struct framing_outcome outcome = http_frame(&framing, OK LENGTH CHUNKED "\r\n");
-    assert_int_equal(outcome.status, FRAME_INVALID);
+    struct framing_outcome outcome = http_frame(&framing, OK LENGTH CHUNKED "\r\n0\r\n\r\n");
+    assert_int_equal(outcome.count, 1);
+    assert_true(outcome.messages[0].ended && outcome.messages[0].closes);
+    framing_outcome_deinit(&outcome);
+    framing.settings.http_strict = true;
+    outcome = http_frame(&framing, OK LENGTH CHUNKED "\r\n");
     assert_int_equal(outcome.code, HTTP_REFUSAL_LENGTH_AND_CODING);
     framing_outcome_deinit(&outcome);
 }
@@ -218,7 +222,7 @@ static void test_what_is_no_response_is_refused_at_its_first_bytes(void **state)
 {
     (void)state;
     static const char *const texts[] = {"X", "http/1.1 200 OK", "\r\nX", "HTTX",
-                                        "HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\n"};
+                                        "HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\n\r"};
     for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
         struct framing framing = http_responses(HTTP_GET);
         struct framing_outcome outcome = http_frame(&framing, texts[index]);
@@ -281,7 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule_1_head_and_1xx_and_204_and_304_have_no_body),
-        cmocka_unit_test(test_rule_3_a_length_beside_a_coding_is_refused),
+        cmocka_unit_test(test_rule_3_a_coding_wins_over_a_length_and_the_link_ends),
         cmocka_unit_test(test_rule_4_chunked_last_is_chunked_and_else_until_the_end),
         cmocka_unit_test(test_rule_6_a_length_is_the_length),
         cmocka_unit_test(test_rule_8_else_until_the_end),
