@@ -88,7 +88,7 @@ static void run(struct outcome *outcome, enum direction direction, struct reques
             unsigned sort = frame.kind & HTTP_PIECE_BITS;
             outcome->mends = outcome->mends || sort >= HTTP_PIECE_MENDED_LINE ||
                              (direction == TO_TARGET && (request.key & HTTP_KEY_MENDS) != 0);
-            bool is_first = start == 0 && direction == TO_TARGET;
+            bool is_first = direction == TO_TARGET && outcome->messages == 0 && !outcome->is_inside;
             outcome->ends_link = is_first ? request.ends_link : outcome->ends_link;
             take(outcome, &settings, direction, &request, &frame, http_part(bytes, 0, frame.size));
             start += frame.size;

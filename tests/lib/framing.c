@@ -169,7 +169,8 @@ static bool message_equals(const struct framing_message *one, const struct frami
 bool framing_outcome_equals(const struct framing_outcome *one, const struct framing_outcome *other)
 {
     if (one->count != other->count || one->status != other->status || one->left != other->left ||
-        one->wanted != other->wanted || one->code != other->code) {
+        one->wanted != other->wanted || one->code != other->code ||
+        one->skipped != other->skipped) {
         return false;
     }
     for (size_t index = 0; index < one->count; index++) {
