@@ -177,10 +177,15 @@ static void check_owed(const struct world *world, const struct connection *clien
     }
 }
 
-/* Whether the response to an earlier request has ended the connection, so that the response to this one goes
- * to nobody, though its client has still to take what came before. */
-static bool is_left_over(const struct client *client, const struct ledger_entry *entry)
+/* Whether the response to an earlier request, or an error that has no reply, has ended the connection, so
+ * that the response to this one goes to nobody, though its client has still to take what came before. */
+static bool is_left_over(const struct world *world, const struct client *client,
+                         const struct ledger_entry *entry)
 {
+    const struct witness *witness = &world->witness;
+    if (witness->clients[witness->exchanges[entry->exchange].client].told_reason != REASON_NONE) {
+        return true;
+    }
     for (uint32_t i = 0; i + 1 < entry->sequence; i++) {
         const struct ledger_entry *before = client->entries[i];
         const struct sending *sending =
@@ -210,7 +215,7 @@ void check_nobody_is_read_for_a_slow_client(const struct world *world,
     const struct ledger_entry *oldest = watch->awaited_count == 0 ? NULL : watch->awaited[0];
     const struct client *client = oldest == NULL ? NULL : world->clients[oldest->client - 1];
     if (client != NULL && client->connection->stage == STAGE_OPEN &&
-        !is_left_over(client, oldest)) {
+        !is_left_over(world, client, oldest)) {
         check_owed(world, client->connection, connection);
     }
 }
