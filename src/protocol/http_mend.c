@@ -136,7 +136,8 @@ static bool has_coding(struct span fields)
 
 size_t http_mend_fields(struct span fields, uint8_t *out)
 {
-    struct mender mender = {.writer = {.out = out}, .is_coded = has_coding(fields)};
+    struct mender mender = {.is_coded = has_coding(fields)};
+    mender.writer.out = out;
     struct span line;
     while (http_logical_line_next(&fields, &line)) {
         struct span text = http_line_text(line);
@@ -150,7 +151,8 @@ size_t http_mend_fields(struct span fields, uint8_t *out)
 
 size_t http_mend_chunk_line(struct span line, uint8_t *out)
 {
-    struct http_writer writer = {.out = out};
+    struct http_writer writer = {0};
+    writer.out = out;
     struct span text = http_line_text(line);
     size_t digits = http_hex_size(text);
     struct span extensions = http_trim(span_from(text, digits));

@@ -100,6 +100,29 @@ static void test_it_is_asked_again_only_once(void **state)
     (void)other;
 }
 
+static void test_who_is_declined_twice_gets_the_second_answer(void **state)
+{
+    (void)state;
+    struct mux_options options = options_for();
+    options.links_max = 2;
+    play_open(&options);
+    struct peer *one = play_client(), *two = play_client();
+    play_say(one, GET);
+    play_say(two, GET);
+    for (size_t link = 1; link <= 2; link++) {
+        play_got(play_link(link), GET);
+        play_say(play_link(link), FINE);
+    }
+    play_got(one, FINE);
+    play_got(two, FINE);
+    play_say(one, GET);
+    size_t first = play_link(1)->got_size > 0 ? 1 : 2;
+    play_say(play_link(first), LATE);
+    play_got(play_link(3 - first), GET);
+    play_say(play_link(3 - first), LATE);
+    assert_int_equal(strncmp(one->got, "HTTP/1.1 408 ", 13), 0);
+}
+
 static void test_what_may_have_an_effect_is_not_asked_again(void **state)
 {
     (void)state;
@@ -185,6 +208,7 @@ int main(void)
         cmocka_unit_test_teardown(test_what_cannot_begin_a_response_costs_its_request_no_answer,
                                   play_close),
         cmocka_unit_test_teardown(test_it_is_asked_again_only_once, play_close),
+        cmocka_unit_test_teardown(test_who_is_declined_twice_gets_the_second_answer, play_close),
         cmocka_unit_test_teardown(test_what_may_have_an_effect_is_not_asked_again, play_close),
         cmocka_unit_test_teardown(test_half_an_answer_is_not_asked_again, play_close),
         cmocka_unit_test_teardown(test_empty_lines_leave_a_client_idle_and_renew_no_clock,
