@@ -98,9 +98,10 @@ class LogFile:
     def text(self):
         return self.path.read_text() if self.path.exists() else ""
 
-    def wait_for(self, pattern):
+    def wait_for(self, pattern, behind=0):
+        """The first match behind so many characters."""
         end = time.monotonic() + WITHIN
-        while (match := re.search(pattern, self.text())) is None:
+        while (match := re.compile(pattern).search(self.text(), behind)) is None:
             assert time.monotonic() < end, "no %r in\n%s" % (pattern, self.text())
             time.sleep(0.005)
         return match
@@ -111,11 +112,12 @@ class Filing:
 
     def __init__(self, target, path, *flags, name=None, wrapper=(), **options):
         self.log = LogFile(path)
+        behind = len(self.log.text())  # a file that an earlier one has written has its lines too
         command = [*wrapper, binary(), "server", "-t", target, "-l", "127.0.0.1:0", "--log-file", name or str(path)]
         self.process = subprocess.Popen(
             [*command, *flags], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
         )
-        self.address = self.log.wait_for(r"listening (\S+:\d+)")[1]
+        self.address = self.log.wait_for(r"listening (\S+:\d+)", behind)[1]
 
     def signal(self, number):
         self.process.send_signal(number)
