@@ -16,6 +16,9 @@ _tcp_multiplexer()
     --http-body-guard)
         COMPREPLY=($(compgen -W 'get all refuse off' -- "$current"))
         return ;;
+    --link-close)
+        COMPREPLY=($(compgen -W 'auto fin rst' -- "$current"))
+        return ;;
     --spin)
         COMPREPLY=($(compgen -W 'off auto' -- "$current"))
         return ;;
@@ -28,7 +31,7 @@ _tcp_multiplexer()
     local command= index
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--http-body-guard|--ignore-line|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--max-hold|--delay|--gap|--check-gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format|--log-file)
+        -p|--applicationProtocol|--protocol|-t|--targetServer|--target|-l|--listen|--source|--http-body-guard|--ignore-line|--link-close|--client-timeout|--idle-timeout|--connect-timeout|--queue-timeout|--wait-timeout|--timeout|--write-timeout|--max-hold|--delay|--gap|--check-gap|--retry-delay|--retryDelay|--retry-delay-max|--link-idle|--link-lifetime|--grace|--keepalive|--in-flight|--connections|--max-clients|--max-message|--max-body|--buffer-requests|--buffer-memory|--client-backlog|--spin|--log-format|--log-file)
             [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
             ((index++)) ;;
         =) ((index++)) ;;
@@ -52,7 +55,7 @@ _tcp_multiplexer()
         flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-strict --http-body-guard --modbus-ignore-id --ignore-line --iso-ignore-mti --coalesce --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --max-hold --delay --gap --check-gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --dont-log-null --log-file'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-strict --http-body-guard --modbus-ignore-id --ignore-line --iso-ignore-mti --coalesce --link-close --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --max-hold --delay --gap --check-gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     version)
         flags='--help --verbose --debug --log-format --dont-log-null --log-file'

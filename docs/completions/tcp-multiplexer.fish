@@ -30,6 +30,7 @@ complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l modbus-ig
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l ignore-line -x -a '' -d 'echo: drop lines of the target that begin with this text, which answer nothing; may be given several times'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l iso-ignore-mti -d 'iso8583, mpu: take any message as the answer, whatever its MTI and field 11 say'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l coalesce -d 'modbus: identical reads that arrive while one of them waits or is under way share its response'
+complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l link-close -x -a 'auto fin rst' -d 'how connections to the target are closed; auto: in order, but by a reset if the target does not notice; fin: never by a reset; rst: always by a reset, at once'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l hold -d 'stay connected: when the target closes an idle connection, open the next at once instead of with the next request'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l client-timeout -x -a '' -d 'how long a client may take to send the head of a request (without heads, the request or 64 KiB of it), and each 4 KiB of a body that waits for a connection'
 complete -c tcp-multiplexer -n '__fish_seen_subcommand_from server' -l idle-timeout -x -a '' -d 'close a client that has had no request under way for this long; 0 is never'

@@ -38,6 +38,7 @@ struct config {
     bool on_demand;
     bool hold;
     bool via, forwarded, http_strict;                            /* http */
+    uint8_t link_close;                                          /* enum link_close */
     uint8_t http_body_guard;                                     /* http: enum body_guard */
     bool modbus_ignore_id;                                       /* modbus */
     bool iso_ignore_mti;                                         /* iso8583, mpu */

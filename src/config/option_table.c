@@ -103,6 +103,16 @@ const struct option options[] = {
      .sentence =
          "modbus: identical reads that arrive while one of them waits or is under way share "
          "its response"},
+    {.name = "link-close",
+     .type = OPTION_CHOICE,
+     .group = GROUP_ROUTE,
+     .offset = AT(link_close),
+     .fallback = "auto",
+     .choices = {"auto", "fin", "rst"},
+     .value_name = "auto|fin|rst",
+     .sentence = "how connections to the target are closed; auto: in order, but by a reset if the "
+                 "target does "
+                 "not notice; fin: never by a reset; rst: always by a reset, at once"},
     {FLAG("hold", hold), .group = GROUP_ROUTE,
      .sentence =
          "stay connected: when the target closes an idle connection, open the next at once instead "

@@ -9,6 +9,7 @@ enum {
     LINGER_BYTES_MAX = 64 * 1024,     /* discarded from a client that is being closed */
     WRITE_PROGRESS_BYTES = 64 * 1024, /* what a slow client must take within --write-timeout */
     BODY_PROGRESS_BYTES = 4 * 1024,   /* of a body without a link, within --client-timeout */
+    RETIRE_BYTES_MAX = 64 * 1024,     /* from a target that does not look at our end */
     ORPHAN_BYTES_MAX = 256 * 1024,    /* of an orphaned response; more: the link is replaced */
     CLIENT_EXCHANGES_MAX = 1024,      /* queued of one client, however small they are */
     CLIENTS_REFUSED_MAX = 64,         /* connections over --max-clients that are being told so */
@@ -22,8 +23,10 @@ enum {
     TIMEOUTS_MAX = 3, /* by identifier: so many in a row, with nothing received: the link is dead */
 };
 
-#define LINGER_NS (2 * NS_PER_S)
-#define RETIRE_NS (1 * NS_PER_S)
+#define LINGER_NS        (2 * NS_PER_S)
+#define RETIRE_NS        (1 * NS_PER_S)
+#define RETIRE_STREAM_NS (50 * NS_PER_MS)
+#define RETIRE_WANTED_NS (100 * NS_PER_MS)
 /* The least time for a client that holds a link idly while others wait. */
 #define HOLD_NS_MIN (100 * NS_PER_MS)
 /* For a response whose client has gone and of which no end is in sight, while others wait. */

@@ -7,12 +7,12 @@
  * replaced.
  *
  * A link ends in one of three ways, which all settle its exchanges by the same rules
- * (settle_exchange): replaced (link_replace: shut down writing, wait for the target to notice),
- * ended by the target, failed.
+ * (settle_exchange): replaced (link_replace; what follows is in retire.c), ended by the target, failed.
  */
 #include <assert.h>
 
 #include "mux/link_deadline.h"
+#include "mux/retire.h"
 #include "mux/state.h"
 
 bool link_is_usable(const struct link *link)
@@ -181,7 +181,7 @@ void link_replace(struct mux *mux, struct link *link, enum mux_reason reason)
     if (link->sharing) {
         link->replaced_after = link->replaced_after == REASON_NONE ? reason : link->replaced_after;
     } else if (link_is_usable(link)) {
-        lose(mux, link, reason, LINK_RETIRING);
+        lose(mux, link, reason, retire_begin(mux, link, reason));
     } else if (is_dialling(link)) {
         link->reason = reason;
         enter(mux, link, LINK_CLOSING);
@@ -228,6 +228,14 @@ void link_failed(struct mux *mux, struct link *link, enum io_failure failure)
     } else if (link_is_usable(link)) {
         lose(mux, link, failure_reason(failure), LINK_CLOSING);
     } else if (link->state == LINK_RETIRING) {
+        enter(mux, link, LINK_CLOSING);
+    }
+}
+
+void link_swallowed(struct mux *mux, struct link *link, size_t size)
+{
+    if (link->state == LINK_RETIRING && retire_received(mux, link, size)) {
+        retire_over(mux, link);
         enter(mux, link, LINK_CLOSING);
     }
 }
@@ -450,9 +458,10 @@ void link_expired(struct mux *mux, struct link *link)
         } while (link->state == LINK_UP && link_deadline(mux, link) <= mux->now_ns);
         break;
     case LINK_RETIRING:
-        link->abort =
-            true; /* the target has not noticed the end: now it does, and its slot is free */
-        enter(mux, link, LINK_CLOSING);
+        if (retire_expired(mux, link)) {
+            retire_over(mux, link);
+            enter(mux, link, LINK_CLOSING);
+        }
         break;
     case LINK_FREE:
     case LINK_CLOSING:

@@ -5,6 +5,8 @@
  */
 #include "mux/link_deadline.h"
 
+#include "mux/retire.h"
+
 static uint64_t later(uint64_t one, uint64_t other)
 {
     return one > other ? one : other;
@@ -134,7 +136,7 @@ uint64_t link_deadline(const struct mux *mux, const struct link *link)
     case LINK_UP:
         return up_deadline(mux, link);
     case LINK_RETIRING:
-        return link->since_ns + RETIRE_NS;
+        return retire_deadline(link);
     case LINK_FREE:
     case LINK_CLOSING:
         break;

@@ -57,6 +57,9 @@ static inline uint32_t mux_id_slot(mux_id id)
 
 enum { MUX_SCRATCH_BYTES = 64 * 1024, MUX_LINKS_MAX = 64 };
 
+/* How a link that we end is closed; see retire.c. In the order of the choices of --link-close. */
+enum link_close { LINK_CLOSE_AUTO, LINK_CLOSE_FIN, LINK_CLOSE_RST };
+
 /* Everything is in nanoseconds or bytes; DESIGN section 3, "Time" and "Limits". 0 switches off the
  * times that say so. */
 struct mux_options {
@@ -86,6 +89,8 @@ struct mux_options {
     uint64_t link_idle_ns;     /* 0: off */
     uint64_t link_lifetime_ns; /* 0: off */
     uint64_t grace_ns;
+
+    enum link_close link_close;
 
     bool coalesce;  /* identical reads share one response */
     bool on_demand; /* no link before a request waits */

@@ -443,6 +443,7 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
     link->timeouts = 0;
     link->heard = link->heard || link->written > 0;
     if (!link_is_usable(link)) {
+        link_swallowed(mux, link, bytes.size);
         return;
     }
     if (!link->quiet.is_asked) {

@@ -22,6 +22,7 @@
  */
 #include <assert.h>
 
+#include "mux/retire.h"
 #include "mux/state.h"
 
 /* ---- standing in the turns ---- */
@@ -295,5 +296,6 @@ void schedule(struct mux *mux)
     if (mux->options.link_idle_ns > 0 && list_is_empty(&mux->turns)) {
         links_idle(mux);
     }
+    retire_urge(mux);
     dial_run(mux);
 }

@@ -104,7 +104,7 @@ static_assert(MUX_LINKS_MAX == 1 << 6, "client->link_slot has a bit for each tha
  * A link.
  *
  *     FREE ──(needed, pause over)──► RESOLVING ──► CONNECTING ──► [DELAYING] ──► UP
- *     UP ──(replaced, idle)──► RETIRING ──(end-of-stream, 1 s)──► CLOSING ──(mux_closed)──► FREE
+ *     UP ──(replaced, idle)──► RETIRING ──(end-of-stream, retire.c)──► CLOSING ──(mux_closed)──► FREE
  *     any ──(failed, ended)──► CLOSING
  */
 enum link_state {
@@ -150,13 +150,15 @@ struct link {
     bool heard;             /* a byte has come since a request went out */
     bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
-    bool was_up;
+    bool was_up, is_wanted;
     bool is_extra;    /* was begun while another link was usable */
     bool is_expiring; /* --link-lifetime is over: it takes no more requests */
     bool blocked;     /* not read, since the client it answers is behind */
     bool sharing;     /* a response goes to all who have joined: the link ends afterwards */
     enum mux_reason replaced_after; /* ... for this; REASON_NONE: it does not */
     uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
+    uint64_t retired_bytes, retired_heard_ns; /* what came since it retires, the first of it when */
+    uint64_t wanted_ns; /* since when a request waits for its slot, if it `is_wanted` */
     uint8_t told;       /* wishes that the engine knows of (see mark) */
     bool address_known; /* the attempt has its addresses: mux->address_index is one */
     bool next_address;  /* when closed, the attempt goes on with the next address */
@@ -405,6 +407,7 @@ void link_connected(struct mux *mux, struct link *link, const void *origin);
 void link_probed(struct mux *mux, struct link *link);
 void link_sent(struct mux *mux, struct link *link, size_t size);
 void link_ended(struct mux *mux, struct link *link);
+void link_swallowed(struct mux *mux, struct link *link, size_t size); /* no longer up */
 void link_failed(struct mux *mux, struct link *link, enum io_failure failure);
 void link_closed(struct mux *mux, struct link *link);
 unsigned link_wants(const struct mux *mux, const struct link *link);

@@ -10,6 +10,9 @@
 #include "world.h"
 
 #define RETIRE_NS          (1 * NS_PER_S)
+#define RETIRE_WANTED_NS   (100 * NS_PER_MS) /* when a request waits */
+#define RETIRE_STREAM_NS   (50 * NS_PER_MS)  /* for a target that goes on sending */
+#define RETIRE_BYTES       (64 * KIB)        /* ... or as much */
 #define SILENCE_NS         (1 * NS_PER_MS) /* a link silent for longer is read before it is used */
 #define CLIENT_BYTES       4096            /* of a client without messages, generously */
 #define EXCHANGE_BYTES     512
@@ -78,14 +81,34 @@ void check_links_are_limited(const struct world *world)
     }
 }
 
-void check_link_is_retired_in_order(const struct world *world, const struct connection *link)
+/* Whether the target was given the time to notice, or has shown that it does not look. */
+static bool was_given_time(const struct world *world, const struct connection *link)
 {
     uint64_t slack = world->swarm.engine.tick_max_ns * 64;
-    bool waited = link->shut && world->now_ns - link->shut_at + slack >= RETIRE_NS;
-    if (link->was_up && !link->told_end && !link->told_failure && !waited) {
+    uint64_t passed = link->was_lost ? world->now_ns - link->lost_at + slack : 0;
+    bool streams = link->lost_bytes >= RETIRE_BYTES ||
+                   (link->lost_bytes > 0 &&
+                    link->last_seen_at - link->lost_heard_at + slack >= RETIRE_STREAM_NS);
+    bool is_wanted = passed >= RETIRE_WANTED_NS && world->someone_waits;
+    return passed >= RETIRE_NS || streams || is_wanted;
+}
+
+void check_link_is_retired_in_order(const struct world *world, const struct connection *link,
+                                    bool aborts)
+{
+    enum link_close close = world->options.link_close;
+    if (!link->was_up || link->told_end || link->told_failure) {
+        return;
+    }
+    bool is_told = link->lost_reason == REASON_RESPONSE_CLOSES;
+    bool is_in_order = is_told || close == LINK_CLOSE_RST || was_given_time(world, link);
+    bool is_by_its_means = close == LINK_CLOSE_AUTO || aborts == (close == LINK_CLOSE_RST);
+    if (!is_in_order || !is_by_its_means) {
         sim_fail("a link is retired in order",
-                 "link %llu is closed, and the target neither ended nor was given time to",
-                 (unsigned long long)link->number);
+                 "link %llu is closed%s, %llu us after it was lost (reason %s)",
+                 (unsigned long long)link->number, aborts ? " by a reset" : "",
+                 (unsigned long long)((world->now_ns - link->lost_at) / NS_PER_US),
+                 reason_text(link->lost_reason));
     }
 }
 

@@ -27,7 +27,9 @@ void check_orphans_are_given_up(const struct world *world);
 /* At a wish of the core. */
 void check_wishes_make_sense(const struct world *world, const struct connection *connection,
                              unsigned wants);
-void check_link_is_retired_in_order(const struct world *world, const struct connection *link);
+/* `aborts`: it is closed by a reset. */
+void check_link_is_retired_in_order(const struct world *world, const struct connection *link,
+                                    bool aborts);
 
 /* When the engine is about to read. */
 void check_nobody_is_read_for_a_slow_client(const struct world *world,

@@ -57,7 +57,10 @@ struct connection {
     uint64_t taken_at;                   /* a request took the link */
     uint64_t unread_at;                  /* last seen not wanting to be read */
     bool was_up, was_lost;               /* the core has told so of the link */
-    bool is_extra;                       /* its attempt began while another link was usable */
+    enum mux_reason lost_reason;         /* and why, at lost_at */
+    uint64_t lost_at;
+    uint64_t lost_bytes, lost_heard_at; /* what was read since, and its first byte when */
+    bool is_extra;                      /* its attempt began while another link was usable */
     uint64_t sent_bytes;
     bool owed; /* a client for whom the core has bytes that were not all sent, since owed_since */
     uint64_t owed_since;

@@ -28,6 +28,7 @@ void fake_io_tell_clock(struct world *world)
 void fake_io_tell_time(struct world *world)
 {
     memory_core_begins();
+    world->someone_waits = mux_counters(world->mux)->waiting > 0;
     mux_time(world->mux, world->now_ns);
     memory_core_ends();
     check_core(world);
@@ -64,6 +65,14 @@ void fake_io_tell_failure(struct world *world, struct connection *connection,
 
 /* ---- reading ---- */
 
+static void note_lost_bytes(const struct world *world, struct connection *link, size_t size)
+{
+    if (link->was_lost) {
+        link->lost_heard_at = link->lost_bytes == 0 ? world->now_ns : link->lost_heard_at;
+        link->lost_bytes += size;
+    }
+}
+
 static void read_some(struct world *world, struct connection *connection)
 {
     struct span bytes = pipe_view(&connection->up);
@@ -89,6 +98,7 @@ static void read_some(struct world *world, struct connection *connection)
     if (connection->is_link) {
         tick(world);
         link_watch_received(world, connection);
+        note_lost_bytes(world, connection, size);
     } else if (connection->client != NULL) {
         world_note_read(world, connection);
     }
@@ -227,11 +237,14 @@ void fake_io_begin_resolving(struct world *world, struct connection *link)
     WORLD_TRACE(world, "link %llu: resolving", (unsigned long long)link->number);
 }
 
+/* A reset frees a slot on its arrival, and it arrives before what is sent after it. */
 static uint32_t slots_taken(const struct world *world)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->live_count; i++) {
-        count += world->live[i]->is_link && world->live[i]->peer_open;
+        const struct connection *link = world->live[i];
+        bool is_reset = link->stage == STAGE_CLOSED && link->down.is_reset;
+        count += link->is_link && link->peer_open && !is_reset;
     }
     return count;
 }
@@ -306,11 +319,11 @@ void fake_io_close_connection(struct world *world, struct connection *connection
     WORLD_TRACE(world, "%s %llu: the engine closes it", connection_kind(connection),
                 (unsigned long long)connection->number);
     if (connection->stage == STAGE_OPEN) {
+        bool aborts = (mux_wants(world->mux, connection->id) & MUX_ABORT) != 0;
         if (connection->is_link) {
-            check_link_is_retired_in_order(world, connection);
+            check_link_is_retired_in_order(world, connection, aborts);
             link_watch_over(world, connection);
         }
-        bool aborts = (connection->wants & MUX_ABORT) != 0;
         connection_engine_close(connection, world->choice, world->now_ns, aborts);
     } else {
         connection->stage = STAGE_CLOSED;

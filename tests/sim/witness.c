@@ -287,6 +287,8 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
                  "link %llu is between requests", (unsigned long long)link->number);
     }
     link->was_lost = true;
+    link->lost_reason = event->reason;
+    link->lost_at = world->now_ns;
     link_watch_lost(world, link, event->reason);
     world->witness.lost[event->reason]++;
     links_lost(world, link, event->reason);

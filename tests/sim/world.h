@@ -81,8 +81,9 @@ struct world {
     struct suspicions suspicions;
     struct client *clients[WORLD_CLIENTS_MAX]; /* owns each */
     uint32_t clients_count;
-    uint64_t readings; /* counts what the engine reads: odd while the core takes it in */
-    bool modelled;     /* clients and target are models, and the ledger is kept */
+    bool someone_waits; /* a request, when deadlines were last run */
+    uint64_t readings;  /* counts what the engine reads: odd while the core takes it in */
+    bool modelled;      /* clients and target are models, and the ledger is kept */
     struct world_stop stops[WORLD_STOPS_MAX]; /* of the engine, which does not run meanwhile */
     uint32_t stops_count;
     bool healed; /* faults have stopped */

@@ -51,7 +51,7 @@ static void retires(void)
 {
     play.sleeps = true;
     asking("g1\n");
-    play_say(play_link(1), "C1\n");
+    play_say(play_link(1), "R1\nstray\n");
 }
 
 static void uploads(void)

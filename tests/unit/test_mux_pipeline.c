@@ -167,7 +167,7 @@ test_what_was_behind_an_announced_close_is_sent_again_and_that_does_not_count(vo
     struct peer *client = play_client();
     play_say(client, "g1\ng2\ng3\n");
     play_say(play_link(1), "C1\n");
-    assert_true(play_link(1)->ended);
+    assert_true(play_link(1)->closed);
     play_got(client, "C1\n");
     struct peer *second = play_link(2);
     play_got(second, "g2\n");
