@@ -31,6 +31,7 @@ RANGES = {
     "write-timeout": (1 * MS, 0.3, 1.5, 60),
     "delay": (0, 0, 0.1, 0.5),
     "gap": (0, 0, 0.003, 0.05),
+    "check-gap": (0, 0.003, 0.02, 0.05),
     "retry-delay": (1 * MS, 0.01, 0.2, 1.5),
     "retry-delay-max": (1 * MS, 0.05, 0.5, 2),
     "link-idle": (1 * MS, 0.05, 1, 60),

@@ -222,7 +222,8 @@ class Round:
         settings = self.settings
         pause = min(settings.seconds("queue-timeout"), 1.3 * settings.seconds("retry-delay-max"))
         pending = sum(len(visit.pending) for visit in self.visits)
-        return pause + settings.seconds("delay") + pending * (settings.seconds("gap") + 0.02) + RETIRE + DRIBBLE + SLACK
+        silence = max(settings.seconds("gap"), settings.seconds("check-gap"))
+        return pause + settings.seconds("delay") + pending * (silence + 0.02) + RETIRE + DRIBBLE + SLACK
 
     # ---- the storm ----
 

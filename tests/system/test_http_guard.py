@@ -2,6 +2,7 @@
 """Requests whose end servers read differently: whatever a client puts into a body where the target expects none,
 nobody else's request becomes part of it, and nobody gets the answer to it (--http-body-guard)."""
 
+import contextlib
 import http.server
 import re
 import socketserver
@@ -61,6 +62,16 @@ def device(request, server, tmp_path):
     return one
 
 
+def last_of_answer(asker):
+    """What is still to come of an answer, and of one to another request, unless the connection has been closed."""
+    data = b""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        asker.send_raw(request("/7", fields=["Connection: close"]))
+        while piece := asker.sock.recv(1 << 16):
+            data += piece
+    return data
+
+
 def begin_of_answer(asker):
     """Its first bytes; the rest may still be on its way."""
     return asker.sock.recv(1 << 16)
@@ -86,8 +97,7 @@ def test_nobody_gets_the_answer_to_what_another_has_hidden(device, mux, client, 
         assert get(victim, "/7") == page("/7"), attack
         assert waiting.getresponse().read() == page("/7"), attack
         waiting.close()
-        attacker.send_raw(request("/7", fields=["Connection: close"]))
-        assert EVIL not in answer + everything(attacker.sock), attack
+        assert EVIL not in answer + last_of_answer(attacker), attack
         attacker.close()
     victim.close()
 
