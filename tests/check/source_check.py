@@ -52,6 +52,7 @@ class Source:
 
     path: str
     text: str
+    root: pathlib.Path
 
     def __post_init__(self):
         self.lines = self.text.split("\n")
@@ -214,13 +215,28 @@ def file_length(source):
         yield len(source.lines), f"{len(source.lines)} lines; {FILE_LINES_MAX} at most"
 
 
+DURATION = re.compile(r'DURATION\("([^"]+)"|\.name = "([^"]+)",\s*\.type = OPTION_DURATION')
+DEADLINES = re.compile(r"^### Deadlines$(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+
+
+@rule("src/config/option_table.c")
+def deadline_table(source):
+    """what can renew a deadline, and how long it is in all, is written down for each"""
+    section = DEADLINES.search((source.root / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    for match in DURATION.finditer(source.text):
+        flag = f"`--{match.group(1) or match.group(2)}`"
+        if section is None or flag not in section.group(1):
+            yield source.line_of(match.start()), f"ARCHITECTURE.md, \"Deadlines\", does not name {flag}"
+
+
 def read_sources(root):
     """All files below the folders, in the order of their paths."""
     sources = []
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and path.name.endswith((".c", ".h", ".def", ".h.in", ".py", "meson.build")):
-                sources.append(Source(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")))
+                text = path.read_text(encoding="utf-8")
+                sources.append(Source(path.relative_to(root).as_posix(), text, root))
     return sources
 
 

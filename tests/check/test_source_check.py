@@ -17,6 +17,8 @@ CLEAN = {
     "src/net/engine.c": TOP + '#include <errno.h>\n\n#include "mux/mux.h"\n',
     "src/cli/main.c": TOP + '#include "config/config.h"\n#include "net/engine.h"\n\nint main(void)\n{\n'
                             "    return 0;\n}\n",
+    "src/config/option_table.c": TOP + 'DURATION("timeout", timeout_ns, "60s")\n',
+    "ARCHITECTURE.md": "### Deadlines\n\n| `--timeout` |\n\n## Decisions\n\n`--gap`\n",
     "tests/unit/test_list.c": TOP + '#include "base/list.h"\n',
     "examples/echo.c": TOP + '#include <time.h>\n',
 }
@@ -69,6 +71,9 @@ VIOLATIONS = [
     ("todo-number", "src/mux/mux.c", "/* TODO: later */\n", "TODO without a number"),
     ("todo-number", "src/mux/mux.c", "/* FIXME(me) later */\n", "FIXME without a number"),
     ("function-length", "src/mux/mux.c", function_of(81), "a function of 81 lines; 80 at most"),
+    ("deadline-table", "src/config/option_table.c", 'DURATION("gap", gap_ns, "0")\n', "does not name `--gap`"),
+    ("deadline-table", "src/config/option_table.c", '.name = "grace",\n    .type = OPTION_DURATION,\n',
+     "does not name `--grace`"),
     ("file-length", "src/mux/mux.c", "int a;\n" * 500, "506 lines; 500 at most"),
 ]
 
