@@ -167,8 +167,8 @@ static bool take_within_memory(struct mux *mux, struct link *link, struct exchan
     return takes_more && link->state == LINK_UP;
 }
 
-/* The client is told that what it was given is all. False: it had to go, and the link with it. */
-static bool finish(struct mux *mux, const struct exchange *exchange)
+/* The client is told that what it was given is all. Without memory for that it goes. */
+static void finish(struct mux *mux, const struct exchange *exchange)
 {
     const struct protocol *protocol = mux->options.protocol;
     uint8_t bytes[REPLY_BYTES_MAX];
@@ -177,9 +177,7 @@ static bool finish(struct mux *mux, const struct exchange *exchange)
     assert(size <= sizeof bytes);
     if (!client_deliver(mux, exchange->client, NULL, 0, span_of(bytes, size))) {
         client_gone(mux, exchange->client, REASON_MEMORY);
-        return false;
     }
-    return true;
 }
 
 void response_ended(struct mux *mux, struct link *link)
@@ -188,9 +186,12 @@ void response_ended(struct mux *mux, struct link *link)
     if (exchange == NULL || !exchange->until_end) {
         return;
     }
-    if (exchange->client == NULL || exchange->closes_client || finish(mux, exchange)) {
-        (void)complete(mux, link, exchange, &(struct frame){.closes = false});
+    if (exchange->client != NULL && !exchange->closes_client) {
+        link->sharing = true; /* the link has ended by itself, whoever goes now */
+        finish(mux, exchange);
+        link->sharing = false;
     }
+    (void)complete(mux, link, exchange, &(struct frame){.closes = false});
 }
 
 /* Tells of bytes that are not, or may not be, the answer to a request (NULL: nobody waits for any). */

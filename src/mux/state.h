@@ -154,7 +154,7 @@ struct link {
     bool is_extra;    /* was begun while another link was usable */
     bool is_expiring; /* --link-lifetime is over: it takes no more requests */
     bool blocked;     /* not read, since the client it answers is behind */
-    bool sharing;     /* a response goes to all who have joined: the link ends afterwards */
+    bool sharing;     /* whoever goes now does not end the link before its response is complete */
     enum mux_reason replaced_after; /* ... for this; REASON_NONE: it does not */
     uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
     uint64_t retired_bytes, retired_heard_ns; /* what came since it retires, the first of it when */

@@ -106,6 +106,9 @@ static void read_some(struct world *world, struct connection *connection)
     mux_received(world->mux, connection->id, size);
     memory_core_ends();
     check_core(world);
+    if (connection->is_link && !connection->was_lost) {
+        link_watch_credit(world, connection);
+    }
     world->readings++;
     forget_wishes(world, connection);
 }

@@ -172,12 +172,7 @@ static void take_response(struct world *world, struct connection *link, uint32_t
     sending->response_whole = true;
     watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
-    if (++watch->answered == 1) {
-        links_succeeded(world, link);
-    }
-    if (watch->answered == TRUST_ANSWERS && watch->is_wary) {
-        world->wary = false;
-    }
+    watch->answered++;
     take_out(watch, index);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
@@ -355,6 +350,19 @@ void link_watch_received(struct world *world, struct connection *link)
     }
 }
 
+void link_watch_credit(struct world *world, struct connection *link)
+{
+    struct link_watch *watch = &link->watch;
+    if (watch->answered > 0 && !watch->is_credited) {
+        watch->is_credited = true;
+        links_succeeded(world, link);
+    }
+    if (watch->answered >= TRUST_ANSWERS && watch->is_wary) {
+        watch->is_wary = false;
+        world->wary = false;
+    }
+}
+
 void link_watch_up(const struct world *world, struct connection *link)
 {
     link->watch.is_wary = world->wary;
@@ -367,6 +375,9 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         return;
     }
     watch->lost_in = world->readings;
+    if (reason != REASON_MEMORY || watch->told_in == world->readings) {
+        link_watch_credit(world, link);
+    }
     check_link_is_given_up_for_a_reason(world, link, reason);
     world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT &&
@@ -386,6 +397,7 @@ void link_watch_ended(struct world *world, struct connection *link)
         return;
     }
     take_response(world, link, 0, 0);
+    link_watch_credit(world, link);
     reader_reset(&watch->reader);
 }
 

@@ -49,6 +49,8 @@ struct link_watch {
     uint32_t retired;     /* identifiers whose response did not come in time */
     uint32_t timeouts;    /* since something was received, by identifier */
     uint64_t answered;    /* whole responses */
+    bool is_credited;     /* that it has answered counts, see link_watch_credit */
+    uint64_t told_in;     /* the reading in which the core last told of a response on it */
     bool heard;           /* a byte was read since a request went out */
     uint64_t lost_in;     /* the reading in which it was given up; even: in none */
     const char *spoilt;   /* why no further request may be sent; NULL: it may */
@@ -65,6 +67,10 @@ void link_watch_sending(struct world *world, struct connection *link, struct spa
 
 /* The engine has read up to link->up.read. */
 void link_watch_received(struct world *world, struct connection *link);
+
+/* The core has taken what was read, so the answers in it count. When it has no memory for what was read,
+ * the link is given up and they do not. */
+void link_watch_credit(struct world *world, struct connection *link);
 
 /* The core tells that the response of a request on it did not come in time. */
 void link_watch_timed_out(struct world *world, struct connection *link,

@@ -21,7 +21,7 @@
 
 #include "world.h"
 
-enum { SCENE_CLIENTS_MAX = 16, SCENE_TEXT_MAX = 1024 * 1024 };
+enum { SCENE_CLIENTS_MAX = 200, SCENE_TEXT_MAX = 1024 * 1024 };
 
 struct scene {
     struct choice choice;

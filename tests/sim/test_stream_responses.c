@@ -123,6 +123,34 @@ static void test_response_until_the_end__it_goes_on_in_chunks_and_the_client_sta
     scene_end(&scene);
 }
 
+/* The link was given up for an orphan, though the target had ended it. */
+static void test_response_until_the_end__without_memory_to_say_so_only_its_client_goes(void **state)
+{
+    (void)state;
+    struct scene *scene = warm_scene();
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    (void)target_hears(scene);
+    target_says(scene, "<all*\nabc");
+    assert_string_equal(client_hears(scene, ann), "=all*\n=3\nABC");
+    memory_forget_failures();
+    while (memory_failed() == 0) { /* until no buffer is left */
+        uint32_t bob = client_connects(scene);
+        memory_fail_every(1);
+        client_says(scene, bob, "N2.1.");
+        memory_fail_every(0);
+    }
+    memory_fail_every(1);
+    target_ends(scene);
+    memory_fail_every(0);
+    assert_true(client_is_closed(scene, ann));
+    assert_int_equal(scene->world->witness.lost[REASON_ORPHAN], 0);
+    assert_int_equal(scene->world->witness.lost[REASON_TARGET_ENDED], 1);
+    assert_served(scene, client_connects(scene));
+    scene_end(&scene);
+    memory_forget_failures();
+}
+
 static void
 test_response_until_the_end_breaks_off__its_client_is_closed_without_the_last_chunk(void **state)
 {
@@ -499,6 +527,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_response_is_cut_off__its_client_is_closed_and_gets_no_second),
         cmocka_unit_test(test_response_goes_wrong_in_the_middle__its_client_is_closed),
         cmocka_unit_test(test_response_until_the_end__it_goes_on_in_chunks_and_the_client_stays),
+        cmocka_unit_test(
+            test_response_until_the_end__without_memory_to_say_so_only_its_client_goes),
         cmocka_unit_test(
             test_response_until_the_end_breaks_off__its_client_is_closed_without_the_last_chunk),
         cmocka_unit_test(

@@ -375,6 +375,7 @@ static void on_response(struct world *world, const struct mux_event *event)
     owe(world, event->client);
     given(world, event);
     exchange->responses += !is_interim(world, event->bytes);
+    world_find(world, event->link_id)->watch.told_in = world->readings;
     struct seen_client *client = seen_client(&world->witness, event->client);
     if (exchange->phase == PHASE_JOINED && client != NULL) {
         memset(client->turns_seen, 0, sizeof client->turns_seen);
