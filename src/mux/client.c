@@ -450,7 +450,7 @@ void client_drain(struct mux *mux, struct client *client)
 void client_expired(struct mux *mux, struct client *client)
 {
     client_hold_over(mux, client);
-    if (client->slow || taking_ends(mux, client) <= mux->now_ns) {
+    if (client->slow || taking_ends(mux, client) <= mux->due_ns) {
         client->reason =
             REASON_CLIENT_SLOW; /* whatever else was its end: something was not delivered */
         client_gone(mux, client, REASON_CLIENT_SLOW);

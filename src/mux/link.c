@@ -418,8 +418,8 @@ static void response_expired(struct mux *mux, struct link *link, struct exchange
 static void up_expired(struct mux *mux, struct link *link)
 {
     struct exchange *oldest = exchange_first(&link->exchanges);
-    link->is_expiring = link->is_expiring || link_lifetime_ends(mux, link) <= mux->now_ns;
-    if (link_hold_ends(mux, link) <= mux->now_ns) {
+    link->is_expiring = link->is_expiring || link_lifetime_ends(mux, link) <= mux->due_ns;
+    if (link_hold_ends(mux, link) <= mux->due_ns) {
         exchange_fail(mux, oldest, REASON_HOLD);
         mux->is_wary = true; /* it is not on the link any more, and was not answered */
         link_replace(mux, link, REASON_HOLD);
@@ -427,7 +427,7 @@ static void up_expired(struct mux *mux, struct link *link)
     }
     if (oldest == NULL) {
         link_replace(mux, link, link->is_expiring ? REASON_LINK_LIFETIME : REASON_LINK_IDLE);
-    } else if (link_response_deadline(mux, link, oldest) > mux->now_ns) {
+    } else if (link_response_deadline(mux, link, oldest) > mux->due_ns) {
         return; /* what it carries is finished first */
     } else if (oldest->sent_ns == TIME_NEVER) {
         exchange_fail(mux, oldest, REASON_WAIT_TIMEOUT);
@@ -455,7 +455,7 @@ void link_expired(struct mux *mux, struct link *link)
     case LINK_UP:
         do { /* what was sent at the same time ends at the same time */
             up_expired(mux, link);
-        } while (link->state == LINK_UP && link_deadline(mux, link) <= mux->now_ns);
+        } while (link->state == LINK_UP && link_deadline(mux, link) <= mux->due_ns);
         break;
     case LINK_RETIRING:
         if (retire_expired(mux, link)) {

@@ -285,9 +285,12 @@ void mux_stalled(struct mux *mux, uint64_t ns)
     }
 }
 
-void mux_time(struct mux *mux, uint64_t now_ns)
+void mux_time(struct mux *mux, uint64_t due_ns)
 {
-    mux_clock(mux, now_ns);
+    if (due_ns > mux->now_ns) {
+        mux_clock(mux, due_ns);
+    }
+    mux->due_ns = due_ns;
     timer_run(mux);
     memory_enforce(mux);
     if (turns_want_any_link(mux)) {

@@ -7,7 +7,7 @@
  *
  *     mux_clock(now)                         the clock, first in each turn
  *     facts about links, then about clients  each returns with the state consistent again
- *     mux_time(now)                          what is due, unless there is more to read first
+ *     mux_time(due)                          what is due, unless there is more to read first
  *     while ((id = mux_next_changed()))      admits waiting requests first, then names connections,
  *         make the kernel match mux_wants(id)  links before clients; facts may be reported
  * meanwhile sleep until an event or mux_deadline()
@@ -206,9 +206,11 @@ bool mux_is_finished(const struct mux *mux);
  * the facts of a turn, and after each send and receive on a link, before it reports it, so that --gap and
  * --delay are measured from the real moment. */
 void mux_clock(struct mux *mux, uint64_t now_ns);
-/* The clock, and runs what is due. The engine calls it behind the facts of a turn: whoever has made it in
- * time is not given up because we come late. The clock may have jumped over any number of deadlines. */
-void mux_time(struct mux *mux, uint64_t now_ns);
+/* Runs what was due by then. The engine calls it behind the facts of a turn, with a time before which
+ * everything has been told that had come: whoever has made it in time is not given up because we come late.
+ * The clock may have jumped over any number of deadlines. It may be ahead of `due_ns`; else that is the
+ * time. */
+void mux_time(struct mux *mux, uint64_t due_ns);
 /* The clock stood still for `ns` while we did not run. That counts against nobody who may have waited for
  * us; but a link that carries nothing has grown older by it, and has been idle. Before mux_clock. */
 void mux_stalled(struct mux *mux, uint64_t ns);

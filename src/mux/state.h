@@ -211,11 +211,11 @@ struct exchange {
 struct mux {
     struct mux_options options;
     struct mux_observer observer;
-    uint8_t *scratch; /* borrows */
-    uint64_t now_ns;
-    bool by_id;     /* responses find their requests by identifier, else by order */
-    bool any_order; /* a client tells its responses apart by identifier */
-    bool is_blind;  /* the answer to a request of this route showed, or would show, nothing of it */
+    uint8_t *scratch;        /* borrows */
+    uint64_t now_ns, due_ns; /* deadlines up to due_ns run; see mux_time */
+    bool by_id;              /* responses find their requests by identifier, else by order */
+    bool any_order;          /* a client tells its responses apart by identifier */
+    bool is_blind; /* the answer to a request of this route showed, or would show, nothing of it */
     bool marks_are_proven; /* the target was seen to return what MATCH_PROOF is about */
 
     struct client **client_chunks; /* table.c */

@@ -78,10 +78,10 @@ static void grace_expire(struct mux *mux)
 static void route_expired(struct mux *mux)
 {
     waiting_expire(mux);
-    if (mux->now_ns >= mux->slabs.trim_ns) {
+    if (mux->due_ns >= mux->slabs.trim_ns) {
         trim(mux);
     }
-    if (mux->now_ns >= mux->grace_at_ns) {
+    if (mux->due_ns >= mux->grace_at_ns) {
         if (mux->grace_is_over) {
             drain_cut(mux);
         } else {
@@ -124,7 +124,7 @@ static void expired(struct mux *mux, struct timer *timer)
 static uint64_t catch_up(struct mux *mux, struct timer *timer)
 {
     uint64_t at;
-    for (unsigned round = 0; (at = deadline_of(mux, timer)) <= mux->now_ns; round++) {
+    for (unsigned round = 0; (at = deadline_of(mux, timer)) <= mux->due_ns; round++) {
         assert(round < EXPIRIES_MAX); /* each comes nearer to the end */
         expired(mux, timer);
     }
@@ -134,7 +134,7 @@ static uint64_t catch_up(struct mux *mux, struct timer *timer)
 void timer_run(struct mux *mux)
 {
     /* Each round moves one place later or removes it. */
-    while (heap_first_at(&mux->heap) <= mux->now_ns) {
+    while (heap_first_at(&mux->heap) <= mux->due_ns) {
         struct timer *timer = CONTAINER_OF(heap_first(&mux->heap), struct timer, item);
         uint64_t at = catch_up(mux, timer);
         if (at == TIME_NEVER) {

@@ -122,10 +122,10 @@ void waiting_expire(struct mux *mux)
 {
     struct exchange *oldest;
     while ((oldest = waiting_first(mux)) != NULL) {
-        if (waiting_ends(mux, oldest) > mux->now_ns) {
+        if (waiting_ends(mux, oldest) > mux->due_ns) {
             return;
         }
-        bool unreachable = outage_ends(mux, oldest) <= mux->now_ns;
+        bool unreachable = outage_ends(mux, oldest) <= mux->due_ns;
         exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
         memory_enforce(mux);
     }

@@ -18,7 +18,11 @@
  * cache.
  *
  * Deadlines come behind what has arrived, so that an answer that waits in a socket is not given up, however
- * late we are. They wait for another turn when there may be more to read: when the batch was full or was
+ * late we are. A turn runs those up to the time at which its wait began, or at which the wait ended in vain:
+ * what came before was announced by it. The others run in the next turn, which does not sleep then; so if we
+ * are kept from running between the wait and the look at the clock, nothing is given up that came meanwhile.
+ *
+ * All deadlines wait for another turn when there may be more to read: when the batch was full or was
  * interrupted, when a link has more than one turn reads, or when we have just stalled (run_clock.h) and the
  * network may not have caught up; but for HELD_TURNS_MAX turns at most, so that nobody who sends without
  * end holds them up.
@@ -294,9 +298,9 @@ static void tell_clock(struct engine *engine, uint64_t asked_ns)
     }
 }
 
-/* Lets happen what is due, when what has come was read: `count` events were taken. Else in
+/* Lets happen what was due by then, when what has come was read: `count` events were taken. Else in
  * the next turn, which does not sleep then. */
-static void run_deadlines(struct engine *engine, int count, bool has_stalled)
+static void run_deadlines(struct engine *engine, int count, bool has_stalled, uint64_t due_ns)
 {
     bool has_more = count < 0 || count == EVENTS_MAX || has_stalled ||
                     !list_is_empty(&engine->unfinished[SOURCE_LINK]);
@@ -307,7 +311,7 @@ static void run_deadlines(struct engine *engine, int count, bool has_stalled)
     engine->turns_held = 0;
     struct engine_route *route = route_after(engine, NULL);
     for (; route != NULL; route = route_after(engine, &route->node)) {
-        mux_time(route->mux, engine->clock.now_ns);
+        mux_time(route->mux, due_ns);
     }
 }
 
@@ -339,22 +343,30 @@ static uint64_t earliest_deadline(const struct engine *engine)
     return at;
 }
 
-/* How long to wait; < 0: for ever. */
+/* How long to wait; < 0: for ever. The clock is read, unless there is no deadline. */
 static int64_t wait_ns(struct engine *engine)
 {
+    uint64_t at = earliest_deadline(engine);
+    uint64_t now_ns = at == TIME_NEVER ? 0 : run_clock_read(&engine->clock, 0);
     if (!list_is_empty(&engine->unfinished[SOURCE_CLIENT]) ||
         !list_is_empty(&engine->unfinished[SOURCE_LINK])) {
         return 0;
     }
-    uint64_t at = earliest_deadline(engine);
     if (at == TIME_NEVER) {
         return -1;
     }
-    uint64_t now_ns = run_clock_read(&engine->clock, 0);
     if (at <= now_ns) {
         return 0;
     }
     return at - now_ns < INT64_MAX ? (int64_t)(at - now_ns) : INT64_MAX;
+}
+
+/* A wait that began when the clock was read last has found `count` events. Up to when is what has come
+ * announced? */
+static uint64_t announced_until(const struct engine *engine, int count, int64_t asked_ns)
+{
+    bool in_vain = count == 0 && asked_ns > 0;
+    return engine->clock.now_ns + (in_vain ? (uint64_t)asked_ns : 0);
 }
 
 static void take_turn(struct engine *engine)
@@ -362,6 +374,7 @@ static void take_turn(struct engine *engine)
     int64_t asked_ns = wait_ns(engine);
     int count = spin_wait(&engine->spin, engine->epoll_fd, engine->events, EVENTS_MAX, asked_ns);
     assert(count >= 0 || errno == EINTR);
+    uint64_t due_ns = announced_until(engine, count, asked_ns);
     engine->turn++;
     uint64_t lost_ns = engine->clock.lost_ns;
     tell_clock(engine, asked_ns < 0 ? TIME_NEVER : (uint64_t)asked_ns);
@@ -370,7 +383,8 @@ static void take_turn(struct engine *engine)
     take_unfinished(engine, SOURCE_CLIENT);
     take_events(engine, count, SOURCE_CLIENT);
     take_events(engine, count, SOURCE_WATCH);
-    run_deadlines(engine, count, engine->clock.lost_ns > lost_ns);
+    due_ns = due_ns < engine->clock.now_ns ? due_ns : engine->clock.now_ns;
+    run_deadlines(engine, count, engine->clock.lost_ns > lost_ns, due_ns);
     take_events(engine, count, SOURCE_LISTENER);
     take_events(engine, count, SOURCE_LOG);
     match_changed(engine);

@@ -285,6 +285,7 @@ static void stop_perhaps(struct world *world)
 void fake_engine_turn(struct world *world)
 {
     world->turn_is_owed = false;
+    uint64_t came_until = world->now_ns; /* what comes during the turn is not looked at */
     for (uint32_t i = 0; i < world->live_count; i++) {
         connection_update(world->live[i], world->now_ns);
     }
@@ -292,7 +293,7 @@ void fake_engine_turn(struct world *world)
     tell_late_fact(world);
     report_all(world, true);
     report_all(world, false);
-    fake_io_tell_time(world);
+    fake_io_tell_time(world, came_until);
     accept_all(world);
     settle(world);
     check_every_wish_was_announced(world);

@@ -25,11 +25,11 @@ void fake_io_tell_clock(struct world *world)
     memory_core_ends();
 }
 
-void fake_io_tell_time(struct world *world)
+void fake_io_tell_time(struct world *world, uint64_t due_ns)
 {
     memory_core_begins();
     world->someone_waits = mux_counters(world->mux)->waiting > 0;
-    mux_time(world->mux, world->now_ns);
+    mux_time(world->mux, due_ns);
     memory_core_ends();
     check_core(world);
 }

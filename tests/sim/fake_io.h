@@ -11,7 +11,8 @@
 struct world;
 struct connection;
 
-void fake_io_tell_time(struct world *world);
+/* What was due by then happens. */
+void fake_io_tell_time(struct world *world, uint64_t due_ns);
 /* The clock alone. */
 void fake_io_tell_clock(struct world *world);
 void fake_io_tell_failure(struct world *world, struct connection *connection,

@@ -367,6 +367,15 @@ void play_jump(uint64_t ns)
     settle();
 }
 
+void play_late(uint64_t ns, uint64_t due_ns)
+{
+    uint64_t from_ns = play.now_ns;
+    play.now_ns += ns;
+    mux_clock(play.mux, play.now_ns);
+    mux_time(play.mux, from_ns + due_ns);
+    settle();
+}
+
 void play_stall(uint64_t ns)
 {
     mux_stalled(play.mux, ns);

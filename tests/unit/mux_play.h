@@ -80,6 +80,8 @@ void play_unblock(struct peer *peer);
 void play_time(uint64_t ns);
 /* The clock jumps over whatever was due meanwhile. */
 void play_jump(uint64_t ns);
+/* The clock jumps, but what comes behind `due_ns` of it was not looked at yet. */
+void play_late(uint64_t ns, uint64_t due_ns);
 /* We did not run for so long. */
 void play_stall(uint64_t ns);
 /* The link takes so many bytes of what it has to send, though it is blocked. */

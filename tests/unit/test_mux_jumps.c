@@ -178,6 +178,33 @@ static void test_a_link_whose_lifetime_ran_out_while_it_delayed_is_not_used(void
     assert_true(play_link(1)->closed);
 }
 
+/* ---- what has come since the last look ---- */
+
+/* The link's lifetime ends by then, the time for the answer does not. */
+static void test_what_became_due_after_the_last_look_waits(void **state)
+{
+    (void)state;
+    struct mux_options options = short_times();
+    options.link_lifetime_ns = SECONDS(1);
+    play_open(&options);
+    struct peer *client = asking("g1\n");
+    play_late(SECONDS(3), SECONDS(2) - 1);
+    play_say(play_link(1), "R1\n");
+    play_got(client, "R1\n");
+    play_late(0, 0);
+    assert_true(play_link(1)->closed);
+}
+
+static void test_what_was_due_before_the_last_look_ends(void **state)
+{
+    (void)state;
+    struct mux_options options = short_times();
+    play_open(&options);
+    struct peer *client = asking("g1\n");
+    play_late(SECONDS(3), SECONDS(2));
+    play_got(client, PLAY_TIMEOUT);
+}
+
 /* ---- a clock that stood still ---- */
 
 static void test_a_stall_ages_a_link_that_carries_nothing(void **state)
@@ -261,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAYED(test_a_jump_over_every_deadline_does_no_harm),
         PLAYED(test_a_link_whose_lifetime_ran_out_while_it_delayed_is_not_used),
+        PLAYED(test_what_became_due_after_the_last_look_waits),
+        PLAYED(test_what_was_due_before_the_last_look_ends),
         PLAYED(test_a_stall_ages_a_link_that_carries_nothing),
         PLAYED(test_a_stall_takes_nothing_of_a_requests_time),
         PLAYED(test_an_uploader_is_read_again_when_a_request_in_front_is_taken_back),
