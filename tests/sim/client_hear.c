@@ -87,7 +87,7 @@ static struct span right_response(const struct world *world, struct client *clie
 static bool is_part_of(struct span all, struct span text, bool is_whole)
 {
     return (is_whole ? text.size == all.size : text.size <= all.size) &&
-           memcmp(all.data, text.data, text.size) == 0;
+           (text.size == 0 || memcmp(all.data, text.data, text.size) == 0);
 }
 
 static bool is_right(const struct world *world, struct client *client,
@@ -111,7 +111,7 @@ static bool is_what_the_target_said(const struct world *world, const struct send
                                   pipe_history(&sending->link->up, at, sending->response_upto));
         bool is_complete = reader.phase == READER_WHOLE ||
                            (reader.phase == READER_UNTIL_END && sending->response_whole);
-        is_it = reader.size > 0 && (is_complete || !is_whole) &&
+        is_it = (reader.size > 0 || is_complete) && (is_complete || !is_whole) &&
                 is_part_of(reader_text(&reader), text, is_whole);
         if (reader.phase != READER_WHOLE) {
             break;

@@ -353,10 +353,10 @@ void link_watch_received(struct world *world, struct connection *link)
 void link_watch_credit(struct world *world, struct connection *link)
 {
     struct link_watch *watch = &link->watch;
-    if (watch->answered > 0 && !watch->is_credited) {
-        watch->is_credited = true;
+    if (watch->answered > 0 && watch->credited == 0) {
         links_succeeded(world, link);
     }
+    watch->credited = watch->answered;
     if (watch->answered >= TRUST_ANSWERS && watch->is_wary) {
         watch->is_wary = false;
         world->wary = false;
@@ -379,7 +379,8 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         link_watch_credit(world, link);
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
-    world->wary = world->wary || watch->awaited_count > 0 || watch->timeouts >= TIMEOUTS_MAX ||
+    world->wary = world->wary || watch->awaited_count > 0 || watch->answered > watch->credited ||
+                  watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT &&
                    (watch->sending != NULL || watch->retired >= SPENT_IDS)) ||
                   (watch->sending != NULL &&

@@ -49,7 +49,7 @@ struct link_watch {
     uint32_t retired;     /* identifiers whose response did not come in time */
     uint32_t timeouts;    /* since something was received, by identifier */
     uint64_t answered;    /* whole responses */
-    bool is_credited;     /* that it has answered counts, see link_watch_credit */
+    uint64_t credited;    /* of them, see link_watch_credit */
     uint64_t told_in;     /* the reading in which the core last told of a response on it */
     bool heard;           /* a byte was read since a request went out */
     uint64_t lost_in;     /* the reading in which it was given up; even: in none */
