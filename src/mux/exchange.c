@@ -295,10 +295,7 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
 
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 {
-    bool begins = exchange->sent_ns == TIME_NEVER && written > exchange->out_begin;
-    if (begins) {
-        exchange->sent_ns = mux->now_ns;
-    }
+    assert(exchange->sent_ns != TIME_NEVER);
     if (exchange->streams && list_first(&exchange->link->exchanges) == &exchange->node) {
         exchange->link->clock_ns = mux->now_ns; /* the response is awaited from its last byte on */
     }
@@ -309,7 +306,7 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
         if (client != NULL) {
             client_settle(mux, client);
         }
-    } else if (begins && !exchange->request.resendable) {
+    } else if (!exchange->request.resendable) {
         exchange_release_bytes(mux, exchange); /* what is framed then may be its end */
     }
 }

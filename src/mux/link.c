@@ -336,12 +336,26 @@ static void touch_uploader(struct mux *mux, const struct link *link)
     }
 }
 
+/* The first byte of these has gone out. All are told before any of them ends, since its client may then give
+ * up another of them. */
+static void note_begun(const struct mux *mux, const struct link *link)
+{
+    struct exchange *exchange = link->sending;
+    while (exchange != NULL && link->written > exchange->out_begin) {
+        if (exchange->sent_ns == TIME_NEVER) {
+            exchange->sent_ns = mux->now_ns;
+        }
+        exchange = exchange_behind(exchange);
+    }
+}
+
 void link_sent(struct mux *mux, struct link *link, size_t size)
 {
     mux->counters.link_bytes_out += size;
     link->written += size;
     link->last_io_ns = link->moved_ns = mux->now_ns;
     buf_consume(&mux->link_bufs, &link->out, size);
+    note_begun(mux, link);
     /* Each round ends with the first that is not wholly written, or steps over one that is. */
     while (link->sending != NULL && link->written > link->sending->out_begin) {
         struct exchange *exchange = link->sending;

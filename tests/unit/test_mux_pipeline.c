@@ -179,6 +179,28 @@ test_what_was_behind_an_announced_close_is_sent_again_and_that_does_not_count(vo
     play_got(client, "A2\nA3\n");
 }
 
+/* Told to stop, it discards an upload that it cannot have whole, when there is room to look at its end; which
+ * is when the request in front, written with it, is known to be sent. */
+static void
+test_a_request_that_was_written_is_not_cut_out_when_the_one_in_front_makes_room(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.in_flight_max = 2;
+    options.backlog_bytes_max = 10;
+    options.delay_ns = SECONDS(1);
+    play_open(&options);
+    struct peer *client = play_client();
+    play_say(client, "w1234567\ns1\nmo");
+    mux_drain(play.mux);
+    play_link(1)->blocked = true;
+    play_time(SECONDS(1));
+    play_unblock(play_link(1));
+    play_got(play_link(1), "w1234567\ns1\n");
+    assert_true(play_link(1)->ended); /* half a request was sent */
+    play_got(client, PLAY_BROKEN);
+}
+
 static void test_what_has_an_effect_is_sent_again_only_if_it_was_not_written(void **state)
 {
     (void)state;
@@ -326,6 +348,9 @@ int main(void)
                                   play_close),
         cmocka_unit_test_teardown(
             test_what_was_behind_an_announced_close_is_sent_again_and_that_does_not_count,
+            play_close),
+        cmocka_unit_test_teardown(
+            test_a_request_that_was_written_is_not_cut_out_when_the_one_in_front_makes_room,
             play_close),
         cmocka_unit_test_teardown(test_what_has_an_effect_is_sent_again_only_if_it_was_not_written,
                                   play_close),
