@@ -200,9 +200,29 @@ static bool take_long(struct parser *parser, const char *argument)
     return take_value(parser, &flag, typed.text, value);
 }
 
+/* `-protocol`: a long name behind one dash. It would be read as `-p rotocol`. */
+static bool is_long_name(struct parser *parser, const char *argument)
+{
+    char name[OPTION_NAME_BYTES_MAX + 16];
+    size_t length = strcspn(argument + 1, "=");
+    struct flag ignored;
+    if (length < 2 || length >= sizeof name) {
+        return false;
+    }
+    memcpy(name, argument + 1, length);
+    name[length] = '\0';
+    return find_flag(parser, name, &ignored);
+}
+
 /* `-v`, `-vd`, `-pvalue`, `-p=value`: letters until one takes a value, which is the rest. */
 static bool take_letters(struct parser *parser, const char *argument)
 {
+    if (is_long_name(parser, argument)) {
+        struct shown typed;
+        shown_text(&typed, argument);
+        typed.text[strcspn(typed.text, "=")] = '\0';
+        return refuse_flag(parser, typed.text, typed.text + 1);
+    }
     for (const char *letter = argument + 1; *letter != '\0'; letter++) {
         char typed[] = {'-', *letter, '\0'};
         struct flag flag;

@@ -4,9 +4,9 @@
  *
  * Nearness is the number of letters inserted, dropped, replaced or swapped with their neighbour
  * (Damerau and Levenshtein; no letter takes part in two changes). A name is near when it takes one
- * change for up to five letters typed, two for up to eight, three for more; and some letter must
- * stay in its place, or everything would be near to everything short. Where nothing is near, a name
- * that begins with what was typed is. Among equals the first of the list wins.
+ * change for up to five letters, two for up to eight, three for more, of the longer of the two; and
+ * some letter must stay in its place, or everything would be near to everything short. Where nothing
+ * is near, a name that begins with what was typed is. Among equals the first of the list wins.
  */
 #include <ctype.h>
 #include <string.h>
@@ -53,6 +53,12 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
     return rows[a_length % 3][b_length];
 }
 
+/* So many changes may there be between words of that length. */
+static size_t changes_max(size_t length)
+{
+    return length <= 5 ? 1 : length <= 8 ? 2 : 3;
+}
+
 static const char *first_with_prefix(const char *typed, const char *const *names, size_t count)
 {
     size_t length = strlen(typed);
@@ -70,7 +76,7 @@ const char *nearest_name(const char *typed, const char *const *names, size_t cou
     if (length > NAME_BYTES_MAX) {
         return NULL;
     }
-    size_t bound = length <= 5 ? 1 : length <= 8 ? 2 : 3;
+    size_t fewest = NAME_BYTES_MAX;
     const char *nearest = NULL;
     for (size_t i = 0; i < count; i++) {
         size_t name_length = strnlen(names[i], NAME_BYTES_MAX + 1);
@@ -78,9 +84,11 @@ const char *nearest_name(const char *typed, const char *const *names, size_t cou
             continue;
         }
         size_t changes = distance(typed, length, names[i], name_length);
-        if (changes <= bound && changes < least(length, name_length)) {
+        size_t longer = length > name_length ? length : name_length;
+        if (changes < fewest && changes <= changes_max(longer) &&
+            changes < least(length, name_length)) {
             nearest = names[i];
-            bound = changes == 0 ? 0 : changes - 1;
+            fewest = changes;
         }
         if (changes == 0) {
             break;

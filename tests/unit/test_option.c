@@ -274,8 +274,9 @@ static void test_only_a_given_option_counts_as_given(void **state)
 static void test_the_nearest_name_is_found(void **state)
 {
     (void)state;
-    static const char *const names[] = {"target", "targetServer",   "timeout",     "hold",
-                                        "gap",    "client-timeout", "retry-delay", "mpu"};
+    static const char *const names[] = {"target",      "targetServer", "timeout",
+                                        "hold",        "gap",          "client-timeout",
+                                        "retry-delay", "mpu",          "in-flight"};
     static const struct {
         const char *typed, *near;
     } rows[] = {
@@ -288,7 +289,8 @@ static void test_the_nearest_name_is_found(void **state)
         {"client_timeout", "client-timeout"},
         {"clienttimeout", "client-timeout"},
         {"targetserver", "targetServer"},
-        {"tim", "timeout"}, /* a beginning */
+        {"in-flite", "in-flight"}, /* three in nine letters, of which eight were typed */
+        {"tim", "timeout"},        /* a beginning */
         {"retry", "retry-delay"},
         {"mp", "mpu"},
         {"ga", "gap"},
