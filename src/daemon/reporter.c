@@ -67,6 +67,20 @@ static void link_up(struct reporter *reporter, const struct mux_event *event)
     reporter->failed_reason = REASON_NONE;
 }
 
+/* Why the target was not connected, as a text that the storage may have to hold. An interface may appear
+ * later, so that it is looked for again with each attempt. */
+static const char *why(const struct reporter *reporter, char *storage, size_t capacity)
+{
+    const char *missing = reporter->route != NULL && reporter->failed_reason == REASON_UNRESOLVED
+                              ? engine_missing_interface(reporter->route)
+                              : NULL;
+    if (missing == NULL) {
+        return reason_sentence(reporter->failed_reason);
+    }
+    (void)snprintf(storage, capacity, "no interface %s", missing);
+    return storage;
+}
+
 /* One address failed: another may still do. */
 static void link_failed(struct reporter *reporter, const struct mux_event *event)
 {
@@ -77,11 +91,12 @@ static void link_failed(struct reporter *reporter, const struct mux_event *event
         engine_names(reporter->route, event->link_id, &local, &remote)) {
         address_format(&remote, reporter->failed_address, sizeof(reporter->failed_address));
     }
+    char storage[HOST_BYTES_MAX + 16];
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_DEBUG, "address_failed", "cannot connect to %s: %s",
                    reporter->failed_address[0] != '\0' ? reporter->failed_address
                                                        : reporter->target,
-                   reason_sentence(event->reason));
+                   why(reporter, storage, sizeof(storage)));
     log_line_number(&line, "link", event->link);
     log_line_text(&line, "reason", reason_text(event->reason));
     log_line_end(&line);
@@ -94,9 +109,10 @@ static void connect_failed(struct reporter *reporter, const struct mux_event *ev
     if (!report_may_warn(&reporter->connect_failed, &held)) {
         return;
     }
+    char storage[HOST_BYTES_MAX + 16];
     struct log_line line;
     log_line_begin(&line, reporter->log, LOG_WARN, "connect_failed", "cannot connect to %s: %s",
-                   reporter->target, reason_sentence(reporter->failed_reason));
+                   reporter->target, why(reporter, storage, sizeof(storage)));
     if (reporter->failed_address[0] != '\0') {
         log_line_text(&line, "address", reporter->failed_address);
     }

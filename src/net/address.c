@@ -71,6 +71,15 @@ static bool is_ipv6(const char *host)
     return inet_pton(AF_INET6, bare, &ignored) == 1;
 }
 
+const char *host_missing_interface(const char *host)
+{
+    const char *scope = strchr(host, '%');
+    if (scope == NULL || all_digits(scope + 1) || !is_ipv6(host)) {
+        return NULL;
+    }
+    return if_nametoindex(scope + 1) == 0 ? scope + 1 : NULL;
+}
+
 /* NULL: a fine name or IPv4 address; otherwise what is wrong with it. */
 static const char *name_trouble(const char *host)
 {
@@ -287,7 +296,10 @@ bool address_parse_source(const char *text, struct address *address, struct erro
         return false;
     }
     if (!from_numeric(host, 0, address)) {
-        error_set(error, "invalid source '%s': there is no such network interface", text);
+        const char *missing = host_missing_interface(host);
+        error_set(error, "invalid source '%s': %s%s", text,
+                  missing != NULL ? "no interface " : "its scope fits no network interface",
+                  missing != NULL ? missing : "");
         return false;
     }
     return true;

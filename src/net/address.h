@@ -49,6 +49,10 @@ bool endpoint_parse_listen(const char *text, struct endpoint *endpoint,
 /* The endpoint as it would be written, at least ADDRESS_TEXT_MAX + HOST_BYTES_MAX capacity. */
 char *endpoint_format(const struct endpoint *endpoint, char *text, size_t capacity);
 
+/* The network interface that a host (an IPv6 address with a scope) names and this machine does not have now;
+ * NULL: there is none such. Lends a part of `host`. */
+const char *host_missing_interface(const char *host);
+
 /* A source address: IPv4 or IPv6 without port. */
 bool address_parse_source(const char *text, struct address *address, struct error *error) MUST_USE;
 

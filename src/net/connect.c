@@ -78,6 +78,7 @@ void connect_resolved(void *context)
     }
     route->engine->lookups_running--;
     reserve_fill(route->engine);
+    route->missing_interface = trouble == NULL ? NULL : host_missing_interface(route->target.host);
     if (trouble != NULL) {
         log_event(route->engine->log, LOG_DEBUG, "lookup_failed", "cannot resolve %s: %s",
                   route->target.host, trouble);

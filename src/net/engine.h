@@ -75,6 +75,10 @@ const struct address *engine_listener_address(const struct engine_route *route, 
 bool engine_names(const struct engine_route *route, mux_id id, struct address *local,
                   struct address *remote);
 
+/* The network interface that the target's address names and that was not there when it was last looked up;
+ * NULL: none was missing. Valid as long as the route. */
+const char *engine_missing_interface(const struct engine_route *route);
+
 /* Closes the route's listeners (and removes the unix sockets' files). Clients in the backlog get a
  * reset. */
 void engine_stop_listening(struct engine_route *route);

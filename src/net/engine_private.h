@@ -114,6 +114,7 @@ struct engine_route {
     struct resolver *resolver; /* owns; NULL: the target is no name */
     struct address addresses[RESOLVED_MAX];
     size_t addresses_count;
+    const char *missing_interface; /* of target.host, at the last lookup; NULL: none */
 
     struct listener *listeners; /* owns; never moves once registered */
     size_t listeners_count;

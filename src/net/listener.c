@@ -122,7 +122,10 @@ static size_t look_up(const struct endpoint *endpoint, struct address *addresses
     (void)snprintf(service, sizeof service, "%u", endpoint->port);
     int trouble = getaddrinfo(endpoint->host, service, &hints, &found);
     if (trouble != 0) {
-        (void)cannot(error, endpoint, gai_strerror(trouble));
+        const char *missing = host_missing_interface(endpoint->host);
+        char text[HOST_BYTES_MAX + 16];
+        (void)snprintf(text, sizeof text, "no interface %s", missing != NULL ? missing : "");
+        (void)cannot(error, endpoint, missing != NULL ? text : gai_strerror(trouble));
         return 0;
     }
     size_t count = 0;

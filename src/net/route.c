@@ -154,6 +154,11 @@ bool engine_names(const struct engine_route *route, mux_id id, struct address *l
     return true;
 }
 
+const char *engine_missing_interface(const struct engine_route *route)
+{
+    return route->missing_interface;
+}
+
 /* ---- taking down ---- */
 
 void engine_stop_listening(struct engine_route *route)

@@ -148,3 +148,17 @@ def test_resolving_does_not_hold_up_clients(target, mux, client):
     one = client(started)
     one.send(b"nobody answers")
     one.expect_end()
+
+
+# ---- network interfaces ----
+
+
+def test_a_target_behind_an_interface_that_is_not_there_is_tried_again(mux, client):
+    started = mux(
+        "[fe80::1%nosuch0]:502", "--queue-timeout", "300ms", *QUICK_RETRY,
+        expect=["cannot connect", "closed .*reason=queue_timeout"],
+    )  # fmt: skip
+    one = client(started)
+    one.send(b"nobody answers")
+    one.expect_end()
+    started.wait_for_log(r"warn +cannot connect to \[fe80::1%nosuch0\]:502: no interface nosuch0 .*reason=unresolved")

@@ -46,6 +46,8 @@ def assert_refused(done, *words, code=2):
         (["server", "-l", "127.0.0.1:0", "-l", "x:y:z"], ["--listen"]),
         (["server", "--source", "somewhere"], ["--source", "somewhere"]),
         (["server", "--source", "127.0.0.1:80"], ["--source"]),
+        (["server", "--source", "fe80::1%nosuch0"], ["--source", "no interface nosuch0"]),
+        (["server", "--in-flite", "4"], ["unknown flag '--in-flite', did you mean '--in-flight'"]),
         (["server", "--source", "::1", "-t", "127.0.0.1:1234"], ["--source", "family"]),
         (["server", "--source", "127.0.0.1", "-t", "unix:/tmp/x"], ["--source"]),
         (["server", "left over"], ["left over"]),
@@ -65,6 +67,10 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_1():
 
 def test_an_address_that_is_not_ours_is_one_line_and_exit_code_1():
     assert_refused(run("server", "-l", "192.0.2.1:0"), "192.0.2.1", code=1)
+
+
+def test_an_interface_that_is_not_there_is_one_line_and_exit_code_1():
+    assert_refused(run("server", "-l", "[fe80::1%nosuch0]:0"), "no interface nosuch0", code=1)
 
 
 def test_a_unix_socket_in_a_folder_that_is_not_there_is_one_line_and_exit_code_1(tmp_path):

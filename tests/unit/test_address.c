@@ -204,8 +204,20 @@ static void test_sources_are_addresses_without_port(void **state)
         assert_string_equal(error.text, expected);
     }
     assert_false(address_parse_source("fe80::1%nosuch0", &address, &error));
-    assert_string_equal(error.text,
-                        "invalid source 'fe80::1%nosuch0': there is no such network interface");
+    assert_string_equal(error.text, "invalid source 'fe80::1%nosuch0': no interface nosuch0");
+}
+
+static void test_an_interface_that_a_host_names_may_be_missing(void **state)
+{
+    (void)state;
+    const char *missing = host_missing_interface("fe80::1%nosuch0");
+    assert_non_null(missing);
+    assert_string_equal(missing, "nosuch0");
+    static const char *const others[] = {"fe80::1%lo", "fe80::1%7", "fe80::1",
+                                         "::1",        "10.1.2.3",  "name%nosuch0"};
+    for (size_t index = 0; index < ARRAY_COUNT(others); index++) {
+        assert_null(host_missing_interface(others[index]));
+    }
 }
 
 static void test_a_host_stands_without_port_brackets_and_zone(void **state)
@@ -304,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_bad_listen_addresses_are_explained),
         cmocka_unit_test(test_a_host_that_is_too_long_is_refused),
         cmocka_unit_test(test_a_unix_path_fits_a_socket_address),
+        cmocka_unit_test(test_an_interface_that_a_host_names_may_be_missing),
         cmocka_unit_test(test_a_host_stands_without_port_brackets_and_zone),
         cmocka_unit_test(test_sources_are_addresses_without_port),
         cmocka_unit_test(test_numeric_endpoints_need_no_name_service),
