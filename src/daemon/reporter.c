@@ -166,6 +166,21 @@ static void link_closed(struct reporter *reporter, const struct mux_event *event
     log_line_end(&line);
 }
 
+/* Once: a target that is so is so all the time. */
+static void closer(struct reporter *reporter, const struct mux_event *event)
+{
+    enum log_level level = reporter->has_closer ? LOG_DEBUG : LOG_WARN;
+    reporter->has_closer = true;
+    struct log_line line;
+    log_line_begin(
+        &line, reporter->log, level, "closer",
+        "the target closes the connection after an answer without saying so, which has cost "
+        "requests: further ones wait for a silence behind the answer");
+    log_line_duration(&line, "silence", event->ns);
+    log_line_number(&line, "link", event->link);
+    log_line_end(&line);
+}
+
 /* ---- messages, with --verbose ---- */
 
 static void add_message(struct log_line *line, const struct mux_event *event, const char *time_key)
@@ -356,6 +371,9 @@ static void reporter_event(void *context, const struct mux_event *event)
         break;
     case MUX_UNASKED:
         report_unasked(reporter, event);
+        break;
+    case MUX_CLOSER:
+        closer(reporter, event);
         break;
     case MUX_PAUSED:
         memory_spent(reporter);

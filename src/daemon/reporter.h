@@ -37,7 +37,7 @@ struct reporter {
     /* what repeats */
     struct log_limit client_closed[REASON_COUNT], link_closed[REASON_COUNT],
         error_reply[REASON_COUNT];
-    bool has_doubted, has_greeted; /* that was said */
+    bool has_doubted, has_greeted, has_closer; /* that was said */
     struct log_limit connect_failed, stray, memory;
 };
 

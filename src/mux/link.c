@@ -226,6 +226,7 @@ void link_failed(struct mux *mux, struct link *link, enum io_failure failure)
     if (is_dialling(link)) {
         attempt_failed(mux, link, failure_reason(failure));
     } else if (link_is_usable(link)) {
+        quiet_closed(mux, link);
         lose(mux, link, failure_reason(failure), LINK_CLOSING);
     } else if (link->state == LINK_RETIRING) {
         enter(mux, link, LINK_CLOSING);
@@ -246,6 +247,7 @@ void link_ended(struct mux *mux, struct link *link)
         response_ended(mux, link);
     }
     if (link_is_usable(link)) {
+        quiet_closed(mux, link);
         lose(mux, link, REASON_TARGET_ENDED, LINK_CLOSING);
     } else if (link->state == LINK_RETIRING) {
         enter(mux, link, LINK_CLOSING);

@@ -129,7 +129,8 @@ enum mux_event_kind {
     MUX_DOUBT,    /* a response is delivered although something in it does not fit `request` */
     MUX_GREETING, /* bytes came before the first request of a link, and were dropped */
     MUX_UNASKED,  /* a harmless message that answers nothing was dropped, and the link goes on */
-    MUX_PAUSED,   /* --buffer-memory is spent: the client that is closed for it */
+    MUX_CLOSER, /* the target closes links behind answers: ns of silence precede further requests */
+    MUX_PAUSED, /* --buffer-memory is spent: the client that is closed for it */
 };
 
 /* Serials count from 1 in order of appearance and are 0 where there is none. All pointers are
@@ -175,6 +176,7 @@ struct mux_counters {
     uint64_t greetings;      /* links that brought bytes before their first request */
     uint64_t unasked;        /* harmless messages that nobody waited for */
     uint64_t timeouts;       /* responses that did not come in time */
+    uint64_t crossed; /* links that the target closed behind an answer, with a request lost */
     uint64_t link_attempts, links_up, links_failed, links_lost;
     uint64_t cut;                 /* exchanges ended by shutdown */
     uint64_t ended[REASON_COUNT]; /* exchanges that ended with an error, per reason */

@@ -4,12 +4,17 @@
 
 #include "mux/state.h"
 
-enum { CHECKS_FIRST = 8 };
+enum {
+    CHECKS_FIRST = 8,
+    LOST_MAX = 2,
+    ANSWERS_STAYED = 10,
+};
 
 #define CHECK_INTERVAL_MIN_NS (1 * NS_PER_S)
 #define CHECK_INTERVAL_MAX_NS (10 * NS_PER_S)
 #define GREETING_QUIET_NS     (50 * NS_PER_MS)
 #define GREETING_MAX_NS       (1 * NS_PER_S)
+#define CLOSE_QUIET_NS        (20 * NS_PER_MS)
 
 void quiet_begin(struct quiet *quiet)
 {
@@ -59,11 +64,20 @@ uint64_t quiet_begins(const struct mux *mux, const struct link *link)
     return at > greeting_at ? at : greeting_at;
 }
 
+/* Whether a close is waited for behind an answer. */
+static bool close_is_awaited(const struct mux *mux, const struct link *link)
+{
+    return mux->closer.lost == LOST_MAX && link->answered && link->exchanges_count == 0;
+}
+
 uint64_t quiet_ends(const struct mux *mux, const struct link *link)
 {
     uint64_t silence_ns = mux->options.gap_ns;
     if (silence_ns < mux->options.check_gap_ns && check_is_due(mux, &link->quiet)) {
         silence_ns = mux->options.check_gap_ns;
+    }
+    if (silence_ns < CLOSE_QUIET_NS && close_is_awaited(mux, link)) {
+        silence_ns = CLOSE_QUIET_NS;
     }
     uint64_t at = silence_ns == 0 ? 0 : time_after(link->last_io_ns, silence_ns);
     uint64_t greeting_at = greeting_ends(link);
@@ -86,4 +100,42 @@ void quiet_taken(const struct mux *mux, struct link *link)
         }
     }
     quiet->check_at_ns = time_after(mux->now_ns, quiet->interval_ns);
+}
+
+/* ---- a target that closes behind answers ---- */
+
+void quiet_answered(struct mux *mux, const struct link *link)
+{
+    struct closer *closer = &mux->closer;
+    if (closer->lost > 0 && link->answered && ++closer->stayed == ANSWERS_STAYED) {
+        *closer = (struct closer){0};
+    }
+}
+
+/* Whether a request was sent, and nothing has come of its answer. */
+static bool is_in_vain(const struct link *link, const struct exchange *oldest)
+{
+    return oldest != NULL && oldest->sent_ns != TIME_NEVER && oldest->request.expects_response &&
+           !oldest->responding && buf_is_empty(&link->in);
+}
+
+void quiet_closed(struct mux *mux, const struct link *link)
+{
+    struct closer *closer = &mux->closer;
+    const struct exchange *oldest = exchange_first(&link->exchanges);
+    bool is_lost = is_in_vain(link, oldest);
+    if (!link->answered) {
+        return;
+    }
+    /* A close much later is that of an idle link, and no silence in front of a request meets it. */
+    if (is_lost || (oldest == NULL && mux->now_ns - link->last_io_ns <= CLOSE_QUIET_NS)) {
+        closer->stayed = 0;
+    }
+    mux->counters.crossed += is_lost;
+    if (is_lost && closer->lost < LOST_MAX && ++closer->lost == LOST_MAX) {
+        observe(mux, (struct mux_event){.kind = MUX_CLOSER,
+                                        .link_id = link_id(link),
+                                        .link = link->serial,
+                                        .ns = CLOSE_QUIET_NS});
+    }
 }

@@ -12,6 +12,13 @@
  *                silence is kept in front of the first CHECKS_FIRST requests of a link, of as many behind
  *                anything unasked, and otherwise of one after CHECK_INTERVAL_MIN_NS of load without one; that
  *                time doubles to CHECK_INTERVAL_MAX_NS while nothing is found.
+ *   a close      a target that closes a link behind an answer and does not say so crosses the next
+ *                request, which is lost. After LOST_MAX such losses a link that has answered and
+ *                carries nothing must have been silent for CLOSE_QUIET_NS, so that the close is seen
+ *                first and the request takes a new link. That ends when ANSWERS_STAYED answers in a row
+ *                had no such close behind them. What stands behind others on a link, where several may,
+ *                does not wait: a link whose predecessor left requests unanswered carries one at a time
+ *                until it has answered two (schedule.c), and a link of such a target never does.
  *
  * Private to mux/.
  */
@@ -33,6 +40,12 @@ struct quiet {
     uint32_t checks_left; /* requests in front of which a silence is kept in any case */
 };
 
+/* Of a route: whether its target closes links behind answers. Zeroed: nothing is known of that. */
+struct closer {
+    uint32_t lost;   /* closes that took a request with them, LOST_MAX at most */
+    uint32_t stayed; /* answers in a row since then behind which the link stayed */
+};
+
 /* The link is connected. */
 void quiet_begin(struct quiet *quiet);
 
@@ -48,5 +61,11 @@ uint64_t quiet_ends(const struct mux *mux, const struct link *link);
 
 /* A request takes the link. */
 void quiet_taken(const struct mux *mux, struct link *link);
+
+/* An answer on the link is whole. */
+void quiet_answered(struct mux *mux, const struct link *link);
+
+/* The target has ended the link; nothing on it is settled yet. */
+void quiet_closed(struct mux *mux, const struct link *link);
 
 #endif

@@ -48,6 +48,7 @@ void response_report(struct mux *mux, const struct link *link, const struct exch
 /* The link works, and may be trusted with more. */
 static void note_answer(struct mux *mux, struct link *link)
 {
+    quiet_answered(mux, link);
     if (!link->answered) {
         link->answered = true;
         dial_succeeded(mux, link);

@@ -266,8 +266,8 @@ struct mux {
     bool is_replacing; /* the last link did not fail, and no attempt was begun since: no outage */
     struct random random;
 
-    bool draining;
-    bool grace_is_over;
+    struct closer closer;
+    bool draining, grace_is_over;
     uint64_t grace_at_ns; /* the grace ends, then the last lingering */
 
     uint64_t client_serial, link_serial, exchange_serial;

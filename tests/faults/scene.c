@@ -318,6 +318,7 @@ static void observed(void *context, const struct mux_event *event)
     case MUX_DOUBT:
     case MUX_GREETING:
     case MUX_UNASKED:
+    case MUX_CLOSER:
     case MUX_PAUSED:
         break;
     }

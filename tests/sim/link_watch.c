@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "closer.h"
 #include "pipelines.h"
 #include "sharing.h"
 #include "world.h"
@@ -172,6 +173,7 @@ static void take_response(struct world *world, struct connection *link, uint32_t
     sending->response_whole = true;
     watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
+    closer_answered(world, link);
     watch->answered++;
     take_out(watch, index);
     if (!sending->whole) {
@@ -379,6 +381,9 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         link_watch_credit(world, link);
     }
     check_link_is_given_up_for_a_reason(world, link, reason);
+    if (reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET) {
+        closer_link_ended(world, link);
+    }
     world->wary = world->wary || watch->awaited_count > 0 || watch->answered > watch->credited ||
                   watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT &&

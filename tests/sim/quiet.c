@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "closer.h"
 #include "run.h"
 #include "world.h"
 
@@ -82,6 +83,10 @@ void check_link_was_quiet(const struct world *world, struct connection *link)
 bool quiet_may_last(const struct world *world, const struct connection *link)
 {
     uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
+    if (closer_is_awaited(world, link, false) &&
+        world->now_ns < link->watch.last_byte_at + SIM_CLOSE_QUIET_NS + late_ns) {
+        return true;
+    }
     uint64_t from = link->watch.last_byte_at;
     from = from > link->connected_at ? from : link->connected_at;
     bool is_greeted = link->watch.quiet.greeted_at != 0 && link->taken_at == 0;

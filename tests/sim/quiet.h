@@ -18,6 +18,7 @@ struct quiet_watch {
     uint64_t silent_at;  /* the last of these */
     uint64_t looked_at;  /* the last request that was taken behind a silence; 0: none was */
     uint32_t taken;      /* requests that took the link */
+    bool awaits_close;   /* the last that found it empty had to wait for a close */
 };
 
 /* The engine has read bytes of the link. True: they are a greeting. */

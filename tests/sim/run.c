@@ -187,6 +187,7 @@ static void run_to_the_end(struct world *world)
     run_until_finished(world);
     check_nothing_is_left_open(world);
     check_counters_match_events(world);
+    check_few_requests_cross_a_close(world);
     check_reads_and_effects_are_in_order(world);
     check_reads_add_up(world);
     check_idle_memory(world);
@@ -209,6 +210,8 @@ static void add_up(const struct world *world, struct tally *tally)
     tally->resent += counters->resent;
     tally->returned += counters->returned;
     tally->orphans += counters->orphans;
+    tally->crossed += counters->crossed;
+    tally->closers += world->witness.kinds[MUX_CLOSER];
     for (uint32_t i = 0; i < world->clients_count; i++) {
         tally->uploads += sim_client_uploads(world->clients[i]);
     }

@@ -14,6 +14,7 @@
 struct tally {
     uint64_t steps, requests, responses, error_replies, links, strays, timeouts, resent, returned,
         orphans;
+    uint64_t crossed, closers; /* requests that crossed a close, and worlds that wait for it */
     /* messages that stream */
     uint64_t uploads; /* requests that took a link before they were whole */
     uint64_t half_uploads, early_responses, cut_off, orphans_given_up;

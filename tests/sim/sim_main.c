@@ -72,6 +72,8 @@ static void add_tally(struct tally *sum, const struct tally *part)
     sum->resent += part->resent;
     sum->returned += part->returned;
     sum->orphans += part->orphans;
+    sum->crossed += part->crossed;
+    sum->closers += part->closers;
     sum->uploads += part->uploads;
     sum->half_uploads += part->half_uploads;
     sum->early_responses += part->early_responses;
@@ -88,6 +90,7 @@ static void print_tally(const struct tally *t)
     printf(
         "steps %llu  requests %llu  responses %llu  error replies %llu  links %llu  strays %llu  "
         "timeouts %llu  resent %llu  returned %llu  orphans %llu\n"
+        "crossed a close %llu  closes waited for from then on %llu\n"
         "uploads %llu  half uploads %llu  early responses %llu  responses cut off %llu  orphans "
         "given "
         "up %llu\n"
@@ -97,6 +100,7 @@ static void print_tally(const struct tally *t)
         (unsigned long long)t->links, (unsigned long long)t->strays,
         (unsigned long long)t->timeouts, (unsigned long long)t->resent,
         (unsigned long long)t->returned, (unsigned long long)t->orphans,
+        (unsigned long long)t->crossed, (unsigned long long)t->closers,
         (unsigned long long)t->uploads, (unsigned long long)t->half_uploads,
         (unsigned long long)t->early_responses, (unsigned long long)t->cut_off,
         (unsigned long long)t->orphans_given_up, (unsigned long long)t->reads,

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/units.h"
+#include "closer.h"
 #include "message.h"
 #include "model_id_protocol.h"
 #include "model_protocol.h"
@@ -206,6 +207,22 @@ static void draw_disasters(struct swarm *swarm, struct choice *choice)
     swarm->stops_midway = choose(choice, 16) == 0;
 }
 
+/* A target whose only trouble is that it closes behind each answer, sooner or later, and does not say so. */
+static void draw_slow_closer(struct swarm *swarm, uint64_t seed)
+{
+    enum { CLOSES_MS_MAX = 30 };
+    swarm->target =
+        (struct target_habits){.think_max_ns = swarm->target.think_max_ns,
+                               .interim_percent = swarm->target.interim_percent,
+                               .closes_behind = true,
+                               .closes_behind_ns = seed % (CLOSES_MS_MAX + 1) * NS_PER_MS};
+    uint64_t close_ns = swarm->target.closes_behind_ns + swarm->pipe_to_engine.latency_max_ns;
+    swarm->target.closes_in_time = close_ns + swarm->engine.tick_max_ns * 64 < SIM_CLOSE_QUIET_NS;
+    swarm->pipe_to_engine.stall_percent = swarm->pipe_to_peer.stall_percent = 0;
+    swarm->weather = (struct weather_habits){0};
+    swarm->memory_fails_every = 0;
+}
+
 /* How many links, for how long, and how many requests each carries at a time. */
 static void draw_links(struct mux_options *options, struct choice *choice)
 {
@@ -312,5 +329,8 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
         draw_few_ids(swarm, options, choice);
     } else if (options->protocol == &model_id_protocol) {
         draw_sharing(swarm, options, choice);
+    }
+    if (!calm && options->seed / 128 == 6) { /* an eighth of the seeds */
+        draw_slow_closer(swarm, options->seed);
     }
 }

@@ -73,6 +73,10 @@ struct target_habits {
     uint32_t black_hole_percent; /* nothing that the link carries arrives any more */
     uint32_t stops_reading_percent;
     uint32_t lazy_close_percent; /* does not close when the engine has ended */
+    /* always */
+    bool closes_behind; /* each answer, closes_behind_ns later, in order */
+    uint64_t closes_behind_ns;
+    bool closes_in_time; /* so soon that it can be waited for */
 };
 
 struct engine_habits {

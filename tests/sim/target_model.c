@@ -232,6 +232,10 @@ static void write_answer(struct world *world, struct target_link *target)
     memmove(first, first + 1, target->answers_count * sizeof *first);
     if (finale != FINALE_NONE) {
         finish(world, target, finale);
+    } else if (world->swarm.target.closes_behind && !world->healed &&
+               target->end_at == TIME_NEVER) { /* and hears nothing more */
+        target->end_at = world->now_ns + world->swarm.target.closes_behind_ns;
+        target->deaf_until = target->end_at;
     }
 }
 
@@ -275,7 +279,9 @@ static void act(struct world *world, struct target_link *target, struct plan pla
         break;
     case MOVE_END:
         target->end_at = TIME_NEVER;
-        finish(world, target, choose(world->choice, 2) == 0 ? FINALE_END : FINALE_RESET);
+        finish(world, target,
+               world->swarm.target.closes_behind || choose(world->choice, 2) == 0 ? FINALE_END
+                                                                                  : FINALE_RESET);
         break;
     case MOVE_SPEAK:
         target_link_speak(world, target);

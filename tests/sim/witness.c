@@ -35,6 +35,7 @@ static const char *const kind_names[WITNESS_KINDS] = {
     [MUX_DOUBT] = "doubt",
     [MUX_GREETING] = "greeting",
     [MUX_UNASKED] = "unasked",
+    [MUX_CLOSER] = "closer",
     [MUX_PAUSED] = "paused",
 };
 
@@ -199,11 +200,12 @@ static void on_ended(struct world *world, const struct mux_event *event)
 static void on_taken(struct world *world, const struct mux_event *event)
 {
     struct seen_exchange *exchange = known_exchange(world, event, PHASE_WAITING, PHASE_WAITING);
+    struct connection *link = world_find(world, event->link_id);
+    assert(link != NULL);
+    check_close_is_awaited(world, link);
     exchange->phase = PHASE_TAKEN;
     exchange->id = dialect_has_ids(&world->dialect) ? message_id(TARGET_SIDE, event->bytes) : 0;
     sharing_taken(world, exchange);
-    struct connection *link = world_find(world, event->link_id);
-    assert(link != NULL);
     link->taken_at = world->now_ns;
     link->watch.quiet.taken++;
     exchange->link = link;
@@ -442,6 +444,7 @@ static void look(struct world *world, const struct mux_event *event)
     case MUX_DOUBT:
     case MUX_GREETING:
     case MUX_UNASKED:
+    case MUX_CLOSER:
         break;
     }
 }
@@ -573,6 +576,9 @@ void check_counters_match_events(const struct world *world)
     compare("requests taken", counters->requests_taken, kinds[MUX_REQUEST_TAKEN]);
     if (memory_failed() == 0) { /* without memory a reply may be told and not be queued */
         compare("error replies", counters->error_replies, witness->error_replies_with_bytes);
+    }
+    if (memory_failed() == 0 && world->modelled) {
+        compare("requests that crossed a close", counters->crossed, world->closer.crossed);
     }
     compare("returned and resent", counters->returned + counters->resent, kinds[MUX_RESENT]);
     compare("strays", counters->strays, kinds[MUX_STRAY]);

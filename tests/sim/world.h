@@ -19,6 +19,7 @@
 
 #include "base/units.h"
 #include "choice.h"
+#include "closer.h"
 #include "connection.h"
 #include "ledger.h"
 #include "links.h"
@@ -79,6 +80,7 @@ struct world {
     struct witness witness;
     struct sharing sharing;
     struct suspicions suspicions;
+    struct closer_watch closer;
     struct client *clients[WORLD_CLIENTS_MAX]; /* owns each */
     uint32_t clients_count;
     bool someone_waits; /* a request, when deadlines were last run */
