@@ -3,6 +3,7 @@
 #include "clocks.h"
 
 #include "client_state.h"
+#include "memory.h"
 #include "turns.h"
 #include "world.h"
 
@@ -71,11 +72,101 @@ static void check_orphan(const struct world *world, const struct connection *lin
     }
 }
 
-static void check_link(const struct world *world, const struct connection *link)
+/* What it has to take. */
+static size_t owed_to(const struct world *world, const struct ledger_entry *entry)
+{
+    const struct connection *client = world->clients[entry->client - 1]->connection;
+    bool is_there = client->stage == STAGE_OPEN && client->id != MUX_ID_NONE;
+    return is_there ? mux_send_view(world->mux, client->id).size : 0;
+}
+
+/* Whose client surely holds the link: it has to take what it was given, or to bring the rest of it. NULL:
+ * nobody's. And when it, or the link for it, last did anything. */
+static const struct ledger_entry *held_by(const struct world *world, const struct connection *link,
+                                          uint64_t *idle_from)
+{
+    const struct link_watch *watch = &link->watch;
+    const struct ledger_entry *oldest = watch->awaited_count == 0 ? NULL : watch->awaited[0];
+    const struct ledger_entry *entry = watch->sending;
+    size_t owed = oldest == NULL ? 0 : owed_to(world, oldest);
+    if (owed > world->options.backlog_bytes_max) {
+        *idle_from =
+            later(link->last_seen_at, world->clients[oldest->client - 1]->connection->last_seen_at);
+        return oldest;
+    }
+    if (entry == NULL || entry->read_whole || entry->flaw != FLAW_NONE ||
+        (owed > 0 && oldest->client != entry->client) ||
+        mux_send_view(world->mux, link->id).size > 0) {
+        return NULL;
+    }
+    const struct connection *client = world->clients[entry->client - 1]->connection;
+    const struct sending *sending = sending_of(entry, link);
+    if (sending == NULL || client->stage != STAGE_OPEN || client->id == MUX_ID_NONE) {
+        return NULL;
+    }
+    *idle_from = later(later(sending->last_byte_at, watch->head_since), client->last_seen_at);
+    return entry;
+}
+
+static uint64_t serial_of(const struct world *world, const struct ledger_entry *entry)
+{
+    return world->witness.exchanges[entry->exchange].client;
+}
+
+static uint64_t hold_ns(const struct world *world)
+{
+    uint64_t halved_ns =
+        world->options.write_timeout_ns >> (world->idle_holders < 63 ? world->idle_holders : 63);
+    return later(halved_ns, clocks_least_hold_ns(world));
+}
+
+static void check_holder(const struct world *world, struct connection *link)
+{
+    uint64_t idle_from = 0, arrived_at;
+    const struct ledger_entry *entry = held_by(world, link, &idle_from);
+    link->watch.held_by = NULL;
+    if (entry == NULL || memory_failed() > 0 || world->draining ||
+        !turns_wait_for(world, link, serial_of(world, entry), &arrived_at)) {
+        return;
+    }
+    link->watch.held_by = entry;
+    link->watch.held_at = world->now_ns;
+    uint64_t at = later(time_after(idle_from, hold_ns(world)),
+                        time_after(arrived_at, clocks_least_hold_ns(world)));
+    if (world->now_ns > time_after(at, slack_ns(world, at))) {
+        sim_fail("who holds a link idly gives way",
+                 "request %u.%u has held link %llu for %llu us, as number %u in a row at least",
+                 entry->client, entry->sequence, (unsigned long long)link->number,
+                 (unsigned long long)((world->now_ns - idle_from) / NS_PER_US),
+                 world->idle_holders + 1);
+    }
+}
+
+void clocks_stalled(struct world *world, const struct ledger_entry *entry)
+{
+    const struct sending *sending =
+        entry->sendings_count == 0 ? NULL : &entry->sendings[entry->sendings_count - 1];
+    if (sending == NULL || sending->link->watch.held_by != entry) {
+        return;
+    }
+    struct connection *link = sending->link;
+    uint64_t held_at = link->watch.held_at, arrived_at;
+    bool is_still = link->last_seen_at < held_at &&
+                    world->clients[entry->client - 1]->connection->last_seen_at < held_at;
+    if (is_still && turns_wait_for(world, link, serial_of(world, entry), &arrived_at)) {
+        world->idle_holders++;
+    }
+    link->watch.held_by = NULL;
+}
+
+static void check_link(const struct world *world, struct connection *link)
 {
     const struct ledger_entry *oldest =
         link->watch.awaited_count == 0 ? NULL : link->watch.awaited[0];
     const struct sending *sending = oldest == NULL ? NULL : sending_of(oldest, link);
+    if (link->watch.spoilt == NULL && !dialect_has_ids(&world->dialect)) {
+        check_holder(world, link);
+    }
     if (sending == NULL || link->watch.spoilt != NULL) {
         return;
     }

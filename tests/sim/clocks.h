@@ -15,8 +15,13 @@ struct client;
 struct ledger_entry;
 
 /* Promise: the head of a response comes within --timeout of its request, what is left of a client that
- * has gone is over within --timeout, and sooner where no end is in sight and others wait. */
+ * has gone is over within --timeout, and sooner where no end is in sight and others wait. Who holds a link
+ * and neither brings nor takes anything has --write-timeout while others wait, the next in a row half of
+ * it. */
 void check_clocks_are_not_wound(const struct world *world);
+
+/* An upload ends since its client has stalled: if it held its link idly, the next in a row has less time. */
+void clocks_stalled(struct world *world, const struct ledger_entry *entry);
 
 /* Whether the link may be given up for what it swallows, since that has taken too long. */
 bool clocks_orphan_is_old(const struct world *world, const struct connection *link);

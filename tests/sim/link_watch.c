@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "client_state.h"
 #include "closer.h"
 #include "pipelines.h"
 #include "sharing.h"
@@ -164,6 +165,13 @@ static void take_out(struct link_watch *watch, uint32_t index)
             (watch->awaited_count - index) * sizeof watch->awaited[0]);
 }
 
+/* Where what is swallowed of it begins. */
+static uint64_t orphan_begins(const struct sending *sending)
+{
+    return sending->response_from > sending->orphan_from ? sending->response_from
+                                                         : sending->orphan_from;
+}
+
 /* The response of an awaited request is whole. */
 static void take_response(struct world *world, struct connection *link, uint32_t index, char kind)
 {
@@ -171,10 +179,14 @@ static void take_response(struct world *world, struct connection *link, uint32_t
     struct sending *sending = sending_on(watch->awaited[index], link);
     bool ends_link = watch->awaited[index]->kind == 'L';
     sending->response_whole = true;
+    if (sending->orphaned && watch->incoming_at > orphan_begins(sending)) {
+        watch->swallowed = watch->incoming_at - orphan_begins(sending);
+    }
     watch->ids[sending->id] = ID_FREE;
     watch->head_since = world->now_ns;
     closer_answered(world, link);
     watch->answered++;
+    world->idle_holders = 0;
     take_out(watch, index);
     if (!sending->whole) {
         spoil(world, link, "the response came before the request was wholly sent");
@@ -319,6 +331,7 @@ void link_watch_received(struct world *world, struct connection *link)
 {
     struct link_watch *watch = &link->watch;
     watch->last_byte_at = world->now_ns;
+    watch->swallowed = 0;
     watch->heard = watch->heard || link->sent_bytes > 0;
     if (!world->modelled) {
         return;
@@ -377,6 +390,9 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
         return;
     }
     watch->lost_in = world->readings;
+    if (reason == REASON_ORPHAN && watch->swallowed > 0) {
+        watch->answered--; /* its end was read, and not looked at */
+    }
     if (reason != REASON_MEMORY || watch->told_in == world->readings) {
         link_watch_credit(world, link);
     }
@@ -384,8 +400,8 @@ void link_watch_lost(struct world *world, struct connection *link, enum mux_reas
     if (reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET) {
         closer_link_ended(world, link);
     }
-    world->wary = world->wary || watch->awaited_count > 0 || watch->answered > watch->credited ||
-                  watch->timeouts >= TIMEOUTS_MAX ||
+    world->wary = world->wary || reason == REASON_ORPHAN || watch->awaited_count > 0 ||
+                  watch->answered > watch->credited || watch->timeouts >= TIMEOUTS_MAX ||
                   (reason == REASON_RESPONSE_TIMEOUT &&
                    (watch->sending != NULL || watch->retired >= SPENT_IDS)) ||
                   (watch->sending != NULL &&
@@ -401,6 +417,11 @@ void link_watch_ended(struct world *world, struct connection *link)
     if (!world->modelled || link->was_lost || watch->spoilt != NULL ||
         watch->reader.phase != READER_UNTIL_END) {
         return;
+    }
+    struct connection *client = world->clients[watch->awaited[0]->client - 1]->connection;
+    if (!client->owed && client->stage == STAGE_OPEN && client->id != MUX_ID_NONE) {
+        client->owed = true; /* the end, of which nothing is told */
+        client->owed_since = world->now_ns;
     }
     take_response(world, link, 0, 0);
     link_watch_credit(world, link);
@@ -430,7 +451,10 @@ bool link_watch_has_large_orphan(const struct connection *link, bool surely)
     const struct link_watch *watch = &link->watch;
     const struct sending *sending =
         watch->awaited_count == 0 ? NULL : sending_on(watch->awaited[0], link);
-    if (sending == NULL) { /* its end came with the bytes that were too many */
+    if (!surely && watch->swallowed > SIM_ORPHAN_BYTES_MAX) {
+        return true; /* its end came with the bytes that were too many */
+    }
+    if (sending == NULL) {
         return !surely && link->up.read > SIM_ORPHAN_BYTES_MAX;
     }
     if (surely && !sending->orphaned) {
@@ -439,9 +463,7 @@ bool link_watch_has_large_orphan(const struct connection *link, bool surely)
     if (watch->reader.phase == READER_UNTIL_END) {
         return true;
     }
-    uint64_t from = sending->responding && sending->response_from > sending->orphan_from
-                        ? sending->response_from
-                        : sending->orphan_from;
+    uint64_t from = sending->responding ? orphan_begins(sending) : sending->orphan_from;
     uint64_t swallowed = sending->orphaned && sending->responding ? link->up.read - from : 0;
     uint64_t left = watch->reader.left;
     return surely ? left > SIM_ORPHAN_BYTES_MAX ||

@@ -50,11 +50,14 @@ struct link_watch {
     uint32_t timeouts;    /* since something was received, by identifier */
     uint64_t answered;    /* whole responses */
     uint64_t credited;    /* of them, see link_watch_credit */
-    uint64_t told_in;     /* the reading in which the core last told of a response on it */
-    bool heard;           /* a byte was read since a request went out */
-    uint64_t lost_in;     /* the reading in which it was given up; even: in none */
-    const char *spoilt;   /* why no further request may be sent; NULL: it may */
-    bool has_half; /* half of a message is there that nobody waits for, and may be harmless */
+    const struct ledger_entry *held_by; /* who surely held it idly while others waited, ... */
+    uint64_t held_at;                   /* ... when the clock was moved last; NULL: nobody */
+    uint64_t told_in;   /* the reading in which the core last told of a response on it */
+    bool heard;         /* a byte was read since a request went out */
+    uint64_t swallowed; /* bytes of an orphaned response that has ended in this reading */
+    uint64_t lost_in;   /* the reading in which it was given up; even: in none */
+    const char *spoilt; /* why no further request may be sent; NULL: it may */
+    bool has_half;      /* half of a message is there that nobody waits for, and may be harmless */
     struct quiet_watch quiet;
     uint64_t last_byte_at; /* of the last byte sent or received, for --gap; 0: none yet */
 };

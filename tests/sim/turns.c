@@ -201,6 +201,53 @@ bool turns_may_wait_for(const struct world *world, const struct connection *link
     return false;
 }
 
+/* At the latest. */
+static uint64_t arrival_of(const struct world *world, const struct seen_exchange *next)
+{
+    const struct seen_client *client = &world->witness.clients[next->client];
+    uint64_t serial = (uint64_t)(next - world->witness.exchanges);
+    const struct ledger_entry *entry = sim_client_entry_of(client->connection->client, serial);
+    uint64_t at = next->since > client->head_since ? next->since : client->head_since;
+    if (entry != NULL && entry->surely_ready_at != TIME_NEVER && entry->surely_ready_at > at) {
+        at = entry->surely_ready_at;
+    }
+    return entry != NULL && entry->ready_at > at ? entry->ready_at : at;
+}
+
+bool turns_wait_for(const struct world *world, const struct connection *link, uint64_t but,
+                    uint64_t *arrived_at)
+{
+    const struct witness *witness = &world->witness;
+    bool surely = false;
+    *arrived_at = 0;
+    for (uint64_t serial = 1; serial <= witness->clients_count && serial < WITNESS_CLIENTS_MAX;
+         serial++) {
+        const struct seen_exchange *next = serial == but ? NULL : next_of(witness, serial);
+        const struct connection *own = next == NULL ? NULL : link_of(witness, serial);
+        if (next == NULL || (own != NULL && own != link)) {
+            continue;
+        }
+        uint64_t at = arrival_of(world, next);
+        *arrived_at = at > *arrived_at ? at : *arrived_at;
+        bool reserves = kind_is_alone(next->kind) && world->options.links_max > 1;
+        surely = surely || (has_a_turn(world, next) && !reserves);
+    }
+    return surely && witness->clients_count < WITNESS_CLIENTS_MAX;
+}
+
+bool turns_were_asked_for(const struct world *world)
+{
+    const struct witness *witness = &world->witness;
+    uint64_t slack_ns = world->swarm.engine.tick_max_ns * 64;
+    for (uint64_t i = witness->oldest_open; i <= witness->exchanges_count; i++) {
+        const struct seen_exchange *exchange = &witness->exchanges[i];
+        if (exchange->phase == PHASE_WAITING && exchange->since + slack_ns >= world->now_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link)
 {
     const struct witness *witness = &world->witness;

@@ -23,6 +23,13 @@ bool turns_wait_for_any_link(const struct world *world);
 bool turns_may_wait_for_any_link(const struct world *world);
 /* For any, or for this one. */
 bool turns_may_wait_for(const struct world *world, const struct connection *link);
+/* Whether somebody surely waits who could have this link, were it not for the client `but`; and when the last
+ * of those arrived who may wait for it. */
+bool turns_wait_for(const struct world *world, const struct connection *link, uint64_t but,
+                    uint64_t *arrived_at);
+/* Whether a request has come in this turn. Its client stands in the turns until it is known which link it
+ * waits for. */
+bool turns_were_asked_for(const struct world *world);
 /* Whether somebody may keep the link for what must be alone on it. */
 bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link);
 

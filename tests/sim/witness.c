@@ -253,12 +253,18 @@ static void on_error_reply(struct world *world, const struct mux_event *event)
     owe(world, event->client);
     given(world, event);
     witness->error_replies_with_bytes += event->bytes.size > 0;
+    if (event->reason == REASON_CLIENT_STALLED && exchange->entry != NULL) {
+        clocks_stalled(world, exchange->entry);
+    }
     struct seen_client *client = seen_client(witness, event->client);
     if (client == NULL) {
         return;
     }
     if (event->bytes.size == 0) {
         client->told_reason = event->reason;
+    }
+    if (dialect_has_ids(&world->dialect)) { /* out of order: see on_response */
+        memset(client->turns_seen, 0, sizeof client->turns_seen);
     }
     if (world->modelled) {
         sim_client_error_told(world, client->connection->client, event->exchange, event->reason);

@@ -73,7 +73,8 @@ struct world {
     void (*make_trouble)(struct world *world);
     struct dialling dialling;
     bool wary; /* a link has ended with unanswered requests, and none has answered two since */
-    mux_id stale[4]; /* connections that have ended, for late facts */
+    uint32_t idle_holders; /* that ended for it, in a row, at least */
+    mux_id stale[4];       /* connections that have ended, for late facts */
     uint32_t stale_count;
     bool resolved; /* the engine knows `resolved_count` addresses */
     uint32_t resolved_count;
