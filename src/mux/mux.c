@@ -303,7 +303,9 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
 {
     assert(!mux->observing);
     struct client *client = mux->draining ? NULL : client_open(mux, origin);
-    return client == NULL ? MUX_ID_NONE : client_id(client);
+    mux_id id = client == NULL ? MUX_ID_NONE : client_id(client);
+    memory_enforce(mux); /* it may have been told that there is no room */
+    return id;
 }
 
 void mux_named(struct mux *mux, mux_id id, const char *host)

@@ -220,7 +220,7 @@ static bool reason_holds(const struct world *world, const struct connection *lin
         return link_watch_has_large_orphan(link, false) || clocks_orphan_is_old(world, link);
     case REASON_HOLD:
         return world->options.hold_max_ns > 0 &&
-               (turns_may_wait_for(world, link) || turns_were_asked_for(world)) &&
+               (turns_may_wait_for(world, link) || turns_are_asked_for(world)) &&
                world->now_ns - link->watch.head_since >= world->options.hold_max_ns;
     case REASON_LINK_LIFETIME:
         return link->watch.awaited_count == 0 && links_is_old(world, link);

@@ -235,13 +235,11 @@ bool turns_wait_for(const struct world *world, const struct connection *link, ui
     return surely && witness->clients_count < WITNESS_CLIENTS_MAX;
 }
 
-bool turns_were_asked_for(const struct world *world)
+bool turns_are_asked_for(const struct world *world)
 {
     const struct witness *witness = &world->witness;
-    uint64_t slack_ns = world->swarm.engine.tick_max_ns * 64;
     for (uint64_t i = witness->oldest_open; i <= witness->exchanges_count; i++) {
-        const struct seen_exchange *exchange = &witness->exchanges[i];
-        if (exchange->phase == PHASE_WAITING && exchange->since + slack_ns >= world->now_ns) {
+        if (witness->exchanges[i].phase == PHASE_WAITING) {
             return true;
         }
     }

@@ -27,9 +27,9 @@ bool turns_may_wait_for(const struct world *world, const struct connection *link
  * of those arrived who may wait for it. */
 bool turns_wait_for(const struct world *world, const struct connection *link, uint64_t but,
                     uint64_t *arrived_at);
-/* Whether a request has come in this turn. Its client stands in the turns until it is known which link it
- * waits for. */
-bool turns_were_asked_for(const struct world *world);
+/* Whether any request waits. Its client may stand in the turns though only its own link will do, which is
+ * about to be read or has just got room. */
+bool turns_are_asked_for(const struct world *world);
 /* Whether somebody may keep the link for what must be alone on it. */
 bool turns_somebody_must_be_alone(const struct world *world, const struct connection *link);
 

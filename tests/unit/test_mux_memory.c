@@ -96,6 +96,22 @@ static void test_the_structs_of_queued_requests_count(void **state)
     assert_true(open * EXCHANGE_BYTES_MIN > 16 * KIB);
 }
 
+static void test_what_a_client_over_the_limit_is_told_counts(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4 * KIB + 128 };
+    struct mux_options options = limited_to(LIMIT);
+    options.clients_max = 1;
+    play_open(&options);
+    struct peer *client = bringing(3000);
+    mux_id id = mux_accepted(play.mux, NULL);
+    assert_true(play_counters()->memory <= LIMIT);
+    mux_check(play.mux);
+    mux_closed(play.mux, id);
+    play_unblock(client);
+    play_got(client, PLAY_OVERLOADED);
+}
+
 static void test_everything_that_is_held_back_while_memory_is_short_is_answered(void **state)
 {
     (void)state;
@@ -338,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_the_structs_of_queued_requests_count, tear_down),
+        cmocka_unit_test_teardown(test_what_a_client_over_the_limit_is_told_counts, tear_down),
         cmocka_unit_test_teardown(
             test_everything_that_is_held_back_while_memory_is_short_is_answered, tear_down),
         cmocka_unit_test_teardown(
