@@ -196,12 +196,9 @@ enum link_end dial_ending(enum mux_reason reason, bool answered, bool heard)
     case REASON_HOLD:
     case REASON_MEMORY:
         return LINK_END_REPLACED;
-    case REASON_TARGET_MALFORMED:
-    case REASON_TARGET_TOO_LARGE:
-    case REASON_TARGET_STRAY:
     case REASON_RESPONSE_TIMEOUT:
         return heard ? LINK_END_REPLACED : LINK_END_FAILED;
-    default: /* the target, or the network, has ended it */
+    default: /* the target, or the network, has ended it, or it has said what we do not take */
         if (answered) {
             return LINK_END_OVER;
         }

@@ -81,8 +81,9 @@ static enum ending ending_of(const struct connection *link, enum mux_reason reas
     bool is_over = reason == REASON_LINK_IDLE || reason == REASON_LINK_LIFETIME ||
                    reason == REASON_SHUTDOWN || reason == REASON_RESPONSE_CLOSES ||
                    reason == REASON_REQUEST_CLOSES || reason == REASON_EARLY_RESPONSE;
-    bool is_the_targets =
-        reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET || reason == REASON_IO_ERROR;
+    bool is_the_targets = reason == REASON_TARGET_ENDED || reason == REASON_TARGET_RESET ||
+                          reason == REASON_IO_ERROR || reason == REASON_TARGET_MALFORMED ||
+                          reason == REASON_TARGET_TOO_LARGE || reason == REASON_TARGET_STRAY;
     if (is_over || (is_the_targets && watch->answered > 0)) {
         return ENDING_OVER;
     }

@@ -308,7 +308,7 @@ static void test_response_sent_twice__the_second_reaches_nobody(void **state)
     assert_string_equal(client_hears(scene, ann), "1\n");
     assert_string_equal(client_hears(scene, bob), "");
     assert_int_equal(counters(scene)->strays, 1);
-    target_lets_go(scene);
+    target_ends(scene);
     assert_string_equal(target_hears(scene), ">N2.1.\n"); /* it had not been sent before */
     target_says(scene, "<2\n");
     assert_string_equal(client_hears(scene, bob), "2\n");
