@@ -55,7 +55,7 @@ _tcp_multiplexer()
         flags='--help --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     server)
-        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-strict --http-body-guard --modbus-ignore-id --ignore-line --iso-ignore-mti --coalesce --link-close --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --max-hold --delay --gap --check-gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --dont-log-null --log-file'
+        flags='--help --applicationProtocol --protocol --targetServer --target --listen --source --on-demand --via --forwarded --http-strict --http-body-guard --modbus-ignore-id --modbus-ignore-unit --ignore-line --iso-ignore-mti --coalesce --link-close --hold --client-timeout --idle-timeout --connect-timeout --queue-timeout --wait-timeout --timeout --write-timeout --max-hold --delay --gap --check-gap --retry-delay --retryDelay --retry-delay-max --link-idle --link-lifetime --grace --keepalive --in-flight --connections --max-clients --max-message --max-body --buffer-requests --buffer-memory --client-backlog --spin --verbose --debug --log-format --dont-log-null --log-file'
         ;;
     version)
         flags='--help --verbose --debug --log-format --dont-log-null --log-file'

@@ -62,6 +62,11 @@ static bool check_policy(const struct config *config, struct error *error)
         error_set(error, "'--hold' and '--on-demand' exclude each other, choose one");
         return false;
     }
+    if (config->modbus_ignore_id && config->modbus_ignore_unit) {
+        error_set(error, "'--modbus-ignore-id' and '--modbus-ignore-unit' exclude each other: "
+                         "without ids, only the unit would show whose a response is");
+        return false;
+    }
     return true;
 }
 

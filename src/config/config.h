@@ -41,6 +41,7 @@ struct config {
     uint8_t link_close;                                          /* enum link_close */
     uint8_t http_body_guard;                                     /* http: enum body_guard */
     bool modbus_ignore_id;                                       /* modbus */
+    bool modbus_ignore_unit;                                     /* modbus */
     bool iso_ignore_mti;                                         /* iso8583, mpu */
     char ignore_lines[CONFIG_IGNORE_LINES_MAX][LINE_PREFIX_MAX]; /* echo */
     uint32_t ignore_lines_count;

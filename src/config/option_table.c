@@ -86,6 +86,10 @@ const struct option options[] = {
     {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
      .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
                  "their order, and check unit and function only"},
+    {FLAG("modbus-ignore-unit", modbus_ignore_unit), .group = GROUP_ROUTE,
+     .sentence =
+         "modbus: the device answers with wrong units: check the transaction id and function of "
+         "its responses only, and give each client its own unit back"},
     {.name = "ignore-line",
      .type = OPTION_LIST,
      .group = GROUP_ROUTE,

@@ -33,6 +33,7 @@ static void set_limits(struct mux_options *options, const struct config *config)
     options->settings.http_strict = config->http_strict;
     options->settings.body_guard = (enum body_guard)config->http_body_guard;
     options->settings.ignore_id = config->modbus_ignore_id;
+    options->settings.modbus_ignore_unit = config->modbus_ignore_unit;
     options->link_close = (enum link_close)config->link_close;
     options->settings.ignore_lines = config->ignore_lines;
     options->settings.ignore_lines_count = config->ignore_lines_count;

@@ -186,6 +186,7 @@ static bool frame_next(struct mux *mux, struct client *client, bool *inside)
     case FRAME_PARTIAL:
         *inside = !frame.unbegun || client->state != CLIENT_OPEN;
         return false;
+    case FRAME_WRONG: /* no protocol says so of a request */
     case FRAME_INVALID:
         client_refuse(mux, client, REASON_CLIENT_MALFORMED, frame.code);
         return true;

@@ -5,7 +5,8 @@
  * By order, bytes that come belong to the oldest exchange on the link whose request has begun to leave;
  * when there is none they are stray: position on the link is lost, and it is replaced. By identifier, a
  * message that nobody waits for is stray, and the link goes on. Either way a response that does not match
- * its request goes to nobody.
+ * its request goes to nobody, and a message that can be no response fails its exchange alone, if its end is
+ * known.
  *
  * A response is framed straight from the receive buffer and copied to its client; only a part of one
  * stays with the link.
@@ -318,6 +319,23 @@ static bool is_declined(const struct link *link, const struct exchange *exchange
            link->answered && !exchange->resent;
 }
 
+/* A whole message that can be no response, in the place of that to the exchange. It alone pays for it, and
+ * is not sent again, since it was answered. False: the link takes no other. */
+static bool take_wrong(struct mux *mux, struct link *link, struct exchange *exchange,
+                       struct span message)
+{
+    count_stray(mux, link, &exchange->request, message);
+    if (!exchange->whole || link->written < exchange->out_end) {
+        link_replace(mux, link, REASON_TARGET_MALFORMED); /* half of the request is on it */
+        return false;
+    }
+    link->swallowed = 0;
+    quiet_unasked(&link->quiet); /* by order it may have been nobody's */
+    share_fail(mux, exchange, REASON_TARGET_MALFORMED);
+    exchange_fail(mux, exchange, REASON_TARGET_MALFORMED);
+    return link->state == LINK_UP;
+}
+
 static void refuse_response(struct mux *mux, struct link *link, enum frame_status status)
 {
     link_replace(mux, link,
@@ -359,6 +377,9 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
             return frame.size;
         }
         return take_within_memory(mux, link, exchange, &frame, piece) ? frame.size : 0;
+    case FRAME_WRONG:
+        assert(frame.size <= bytes.size);
+        return take_wrong(mux, link, exchange, piece) ? frame.size : 0;
     case FRAME_PARTIAL:
         if (is_orphan_too_large(link, exchange, bytes.size, &frame)) {
             link_replace(mux, link, REASON_ORPHAN);
@@ -375,13 +396,15 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
 
 /* A whole message for whoever has its identifier. False: the link takes no other. */
 static bool take_identified(struct mux *mux, struct link *link, const struct frame *frame,
-                            struct span piece)
+                            bool is_wrong, struct span piece)
 {
-    assert(frame->ends);
     struct exchange *exchange = ids_find(&link->ids, frame->id);
     if (!awaits(exchange)) {
         count_stray(mux, link, NULL, piece);
         return true;
+    }
+    if (is_wrong) {
+        return begin_response(mux, link, exchange) && take_wrong(mux, link, exchange, piece);
     }
     if (!is_match(mux, link, exchange, piece)) {
         count_stray(mux, link, &exchange->request, piece);
@@ -398,10 +421,13 @@ static size_t take_next_by_id(struct mux *mux, struct link *link, struct span by
     struct frame frame = {0};
     enum frame_status status =
         options->protocol->frame_response(&options->settings, &link->framer, NULL, bytes, &frame);
+    struct span piece = span_of(bytes.data, frame.size);
     switch (status) {
     case FRAME_PIECE:
+    case FRAME_WRONG:
         assert(frame.size <= bytes.size);
-        return take_identified(mux, link, &frame, span_of(bytes.data, frame.size)) ? frame.size : 0;
+        assert(frame.ends || status == FRAME_WRONG);
+        return take_identified(mux, link, &frame, status == FRAME_WRONG, piece) ? frame.size : 0;
     case FRAME_SKIP:
         return frame.size;
     case FRAME_PARTIAL:

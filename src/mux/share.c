@@ -150,9 +150,15 @@ void share_break(struct mux *mux, struct exchange *leader, bool again, bool unpr
         struct exchange *joiner = LIST_ENTRY(node, struct exchange, node);
         joiner->resent = joiner->resent || !unprocessed;
     }
-    while (!again && !list_is_empty(&leader->joiners)) {
-        exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node),
-                      REASON_LINK_BROKEN);
+    if (!again) {
+        share_fail(mux, leader, REASON_LINK_BROKEN);
+    }
+}
+
+void share_fail(struct mux *mux, struct exchange *leader, enum mux_reason reason)
+{
+    while (!list_is_empty(&leader->joiners)) {
+        exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node), reason);
     }
 }
 

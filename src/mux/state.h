@@ -265,7 +265,6 @@ struct mux {
     uint64_t outage_from_ns; /* the present outage began; TIME_NEVER: there is none */
     bool is_replacing; /* the last link did not fail, and no attempt was begun since: no outage */
     struct random random;
-
     struct closer closer;
     bool draining, grace_is_over;
     uint64_t grace_at_ns; /* the grace ends, then the last lingering */
@@ -396,6 +395,7 @@ void share_response(struct mux *mux, const struct link *link, struct exchange *l
 /* Its link broke after it was sent. `again`: it might be sent once more, and so may theirs; else they end
  * with it. `unprocessed`: without that counting. */
 void share_break(struct mux *mux, struct exchange *leader, bool again, bool unprocessed);
+void share_fail(struct mux *mux, struct exchange *leader, enum mux_reason reason);
 /* It did not come in time; who has waited as long ends with the leader. */
 void share_expire(struct mux *mux, struct exchange *leader);
 /* The exchange leaves where it stood, for good; who has joined it goes on without it. */

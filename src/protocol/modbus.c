@@ -13,7 +13,12 @@
  * byte too few (they count only the protocol data unit) or one too many. So nine bytes are taken
  * whatever of the three is announced, and the client is told the true length. If the device sent
  * what it announced after all, the next frame is read one byte too late, and its length as 512 or
- * more, or one byte too early, and its protocol id or its length is wrong: that is noticed for sure.
+ * more, or one byte too early, and its protocol id or its length is wrong, or the one behind it: that is
+ * noticed for sure.
+ *
+ * A length of 0 or 1 leaves no room for a function, but says where the frame ends: gateways are about that
+ * answer so when a slave fails. It costs its own exchange; only an end that is not known costs the link. A
+ * client that sends such a length is refused: what asks for nothing cannot be answered.
  *
  * Trouble is told as the exceptions of a gateway (Application Protocol, 7). A client whose bytes
  * are no request is told nothing: which identifier should it be told with?
@@ -32,8 +37,8 @@ enum { READ_LENGTH = 6 };
 
 /* ---- framing ---- */
 
-/* Looks at the header as far as it is there. FRAME_PIECE: it is there and right. */
-static enum frame_status header_check(struct span bytes)
+/* Looks at the header as far as it is there. FRAME_PIECE: it is there, and says where the frame ends. */
+static enum frame_status header_check(struct span bytes, size_t length_min)
 {
     for (size_t index = MODBUS_PROTOCOL; index < MODBUS_LENGTH; index++) {
         if (index < bytes.size && bytes.data[index] != 0) {
@@ -46,7 +51,7 @@ static enum frame_status header_check(struct span bytes)
         return is_long ? FRAME_INVALID : FRAME_PARTIAL;
     }
     uint16_t length = load_be16(bytes.data + MODBUS_LENGTH);
-    bool is_right = length >= MODBUS_LENGTH_MIN && length <= MODBUS_LENGTH_MAX;
+    bool is_right = length >= length_min && length <= MODBUS_LENGTH_MAX;
     return is_right ? FRAME_PIECE : FRAME_INVALID;
 }
 
@@ -106,7 +111,7 @@ static enum frame_status frame_request(const struct protocol_settings *settings,
 {
     (void)framer;
     *frame = (struct frame){0};
-    enum frame_status status = header_check(bytes);
+    enum frame_status status = header_check(bytes, MODBUS_LENGTH_MIN);
     if (status != FRAME_PIECE) {
         return status;
     }
@@ -127,14 +132,18 @@ static enum frame_status frame_response(const struct protocol_settings *settings
     (void)framer;
     (void)request;
     *frame = (struct frame){0};
-    enum frame_status status = header_check(bytes);
+    enum frame_status status = header_check(bytes, 0);
     if (status != FRAME_PIECE) {
         return status;
+    }
+    size_t length = load_be16(bytes.data + MODBUS_LENGTH);
+    if (length < MODBUS_LENGTH_MIN) {
+        status = frame_take(settings, MODBUS_UNIT + length, bytes, frame);
+        return status == FRAME_PIECE ? FRAME_WRONG : status;
     }
     if (bytes.size <= MODBUS_FUNCTION) {
         return FRAME_PARTIAL; /* until it shows whether it is an exception, the size is not known */
     }
-    size_t length = load_be16(bytes.data + MODBUS_LENGTH);
     if ((bytes.data[MODBUS_FUNCTION] & MODBUS_EXCEPTION_BIT) == 0) {
         return frame_take(settings, MODBUS_UNIT + length, bytes, frame);
     }
@@ -149,11 +158,10 @@ static enum frame_status frame_response(const struct protocol_settings *settings
 static enum match match(const struct protocol_settings *settings, const struct request *request,
                         struct span piece)
 {
-    (void)settings;
     uint8_t unit = (uint8_t)(request->key >> KEY_UNIT);
     uint8_t function = (uint8_t)(request->key >> KEY_FUNCTION);
     uint8_t answered = piece.data[MODBUS_FUNCTION];
-    bool fits = piece.data[MODBUS_UNIT] == unit &&
+    bool fits = (piece.data[MODBUS_UNIT] == unit || settings->modbus_ignore_unit) &&
                 (answered == function || answered == (function | MODBUS_EXCEPTION_BIT));
     return fits ? MATCH_ANSWER : MATCH_NONE;
 }
@@ -170,6 +178,8 @@ static size_t edit(const struct protocol_settings *settings, enum direction dire
         return piece.size;
     }
     store_be16(out + MODBUS_ID, (uint16_t)request->id);
+    out[MODBUS_UNIT] =
+        (uint8_t)(request->key >> KEY_UNIT); /* it may differ: --modbus-ignore-unit */
     if ((piece.data[MODBUS_FUNCTION] & MODBUS_EXCEPTION_BIT) != 0) {
         store_be16(out + MODBUS_LENGTH, MODBUS_EXCEPTION_LENGTH);
     }

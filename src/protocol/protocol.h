@@ -18,14 +18,16 @@
  *     FRAME_PARTIAL    more bytes are needed (frame->size: how many in all, 0: not known)
  *     FRAME_PIECE      the first frame->size bytes are a piece; frame->ends: the message ends with it
  *     FRAME_SKIP       the first frame->size bytes are between messages, mean nothing, and are dropped
+ *     FRAME_WRONG      the first frame->size bytes are a whole message that can be no response; its end is
+ *                      known, so that only its exchange pays for it (frame->id: which)
  *     FRAME_INVALID    these bytes are no message of this protocol, whatever may follow
  *     FRAME_TOO_LARGE  the message is larger than settings->message_bytes_max
  *
  * On FRAME_PARTIAL it is called again with the same bytes and more behind them; `framer->scanned`
  * keeps what was looked at already, so that a byte-at-a-time sender costs linear time. After
  * FRAME_PIECE it is called with the bytes behind the piece. A zeroed framer stands at a message
- * boundary; a framer that says `ends` has zeroed itself. The result never depends on how the bytes
- * were split.
+ * boundary; a framer that says `ends` or FRAME_WRONG has zeroed itself. The result never depends on
+ * how the bytes were split.
  *
  * ## Requests and responses
  *
@@ -59,15 +61,23 @@ struct protocol_settings {
     bool via;                 /* HTTP: tell both sides of this intermediary */
     bool forwarded;           /* HTTP: tell the target of the client */
     enum body_guard body_guard;
-    bool http_strict; /* HTTP: nothing is repaired */
-    bool ignore_id;   /* the target's identifiers are wrong: match by order after all */
+    bool http_strict;        /* HTTP: nothing is repaired */
+    bool ignore_id;          /* the target's identifiers are wrong: match by order after all */
+    bool modbus_ignore_unit; /* an answer may show another unit than its request */
     const char (*ignore_lines)[LINE_PREFIX_MAX]; /* echo: how lines begin that are nobody's */
     size_t ignore_lines_count;
     bool iso_ignore_mti; /* ISO 8583: an answer need not show its request's type */
     const char *target;  /* the target as configured, `host:port`; NULL: has no such name */
 };
 
-enum frame_status { FRAME_PARTIAL, FRAME_PIECE, FRAME_SKIP, FRAME_INVALID, FRAME_TOO_LARGE };
+enum frame_status {
+    FRAME_PARTIAL,
+    FRAME_PIECE,
+    FRAME_SKIP,
+    FRAME_WRONG, /* of responses only */
+    FRAME_INVALID,
+    FRAME_TOO_LARGE,
+};
 
 /* Where a framer stands inside a message; one per connection and direction. */
 struct framer {
@@ -85,8 +95,9 @@ struct frame {
     uint16_t
         code; /* the protocol's own: why FRAME_INVALID or FRAME_TOO_LARGE, what is known of a request
                       that is PARTIAL; handed to error_reply */
-    uint32_t id; /* MATCH_BY_ID: the identifier in a response's first piece */
-    bool mends;  /* a later piece of a request: it does not go on as it is, see edit */
+    uint32_t
+        id; /* MATCH_BY_ID: the identifier in a response's first piece, or in one that is WRONG */
+    bool mends; /* a later piece of a request: it does not go on as it is, see edit */
     /* FRAME_PARTIAL: no message has begun that the bytes must belong to; they may yet be skipped.
      * FRAME_INVALID: they cannot begin a response. Either way the request may be sent again. */
     bool unbegun;

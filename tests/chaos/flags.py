@@ -60,7 +60,7 @@ GIVEN = {"in-flight": 0.5, "connections": 0.4, "timeout": 0.8, "wait-timeout": 0
 USUALLY = 0.3
 # Flags of one protocol, so that they are not given where they mean nothing.
 ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "coalesce": "modbus", "modbus-ignore-id": "modbus",
-        "iso-ignore-mti": "iso8583 mpu"}  # fmt: skip
+        "modbus-ignore-unit": "modbus", "iso-ignore-mti": "iso8583 mpu"}  # fmt: skip
 
 LINE = re.compile(r"^ +(?:-\w, )?--([\w-]+)(?: (\S+))?  +\S")
 UNITS = {"ms": 0.001, "us": 1e-6, "s": 1, "m": 60, "h": 3600}
@@ -140,6 +140,8 @@ def repair(rng, drawn, protocol):
     """What is known to be refused; the program finds the rest."""
     if "hold" in drawn and "on-demand" in drawn:
         del drawn[rng.choice(["hold", "on-demand"])]
+    if "modbus-ignore-id" in drawn and "modbus-ignore-unit" in drawn:
+        del drawn[rng.choice(["modbus-ignore-id", "modbus-ignore-unit"])]
     if protocol in ("iso8583", "mpu") or "modbus-ignore-id" in drawn or "gap" in drawn:
         drawn.pop("in-flight", None)
     if seconds(drawn["retry-delay"]) > seconds(drawn["retry-delay-max"]):

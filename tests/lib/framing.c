@@ -55,7 +55,8 @@ static void check_promises(const struct run *run, enum frame_status status, stru
         assert(frame->size > 0);
         assert(frame->size <= bytes.size);
         assert(!frame->ends || is_zeroed(&run->framer));
-    } else if (status == FRAME_SKIP) {
+    } else if (status == FRAME_SKIP || status == FRAME_WRONG) {
+        assert(status == FRAME_SKIP || run->framing->direction == TO_CLIENT);
         assert(!run->inside && is_zeroed(&run->framer));
         assert(frame->size > 0 && frame->size <= bytes.size);
     } else if (status == FRAME_PARTIAL) {
@@ -123,6 +124,9 @@ static size_t take_pieces(struct run *run, struct guard *guard, struct span stre
         } else if (run->outcome->status == FRAME_SKIP) {
             run->outcome->skipped += frame.size;
             run->outcome->skips++;
+        } else if (run->outcome->status == FRAME_WRONG) {
+            run->outcome->wrong_bytes += frame.size;
+            run->outcome->wrongs++;
         } else {
             return start;
         }
@@ -144,8 +148,8 @@ void framing_run(const struct framing *framing, struct span stream, const size_t
     }
     guard_deinit(&guard);
     outcome->left = stream.size - start;
-    assert(outcome->calls <=
-           count + outcome->pieces + outcome->skips); /* a call takes a piece or ends a chunk */
+    assert(outcome->calls <= count + outcome->pieces + outcome->skips +
+                                 outcome->wrongs); /* a call takes a piece or ends a chunk */
 }
 
 static bool request_equals(const struct request *one, const struct request *other)
@@ -170,7 +174,8 @@ bool framing_outcome_equals(const struct framing_outcome *one, const struct fram
 {
     if (one->count != other->count || one->status != other->status || one->left != other->left ||
         one->wanted != other->wanted || one->code != other->code ||
-        one->skipped != other->skipped) {
+        one->skipped != other->skipped || one->wrongs != other->wrongs ||
+        one->wrong_bytes != other->wrong_bytes) {
         return false;
     }
     for (size_t index = 0; index < one->count; index++) {
@@ -183,7 +188,8 @@ bool framing_outcome_equals(const struct framing_outcome *one, const struct fram
 
 static void outcome_print(const char *title, const struct framing_outcome *outcome)
 {
-    static const char *const names[] = {"partial", "piece", "invalid", "too large"};
+    static const char *const names[] = {"partial", "piece",   "skip",
+                                        "wrong",   "invalid", "too large"};
     fprintf(stderr, "%s:", title);
     for (size_t index = 0; index < outcome->count; index++) {
         fprintf(stderr, " %zu", outcome->messages[index].size);

@@ -47,6 +47,7 @@ struct framing_outcome {
     unsigned code;               /* frame.code of the last call */
     size_t left;                 /* bytes of the stream behind the last piece */
     size_t skipped;              /* bytes between messages that meant nothing */
+    size_t wrongs, wrong_bytes;  /* messages that can be no response */
     size_t pieces, calls, skips; /* how many there were; not compared */
 };
 

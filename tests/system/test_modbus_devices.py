@@ -121,6 +121,61 @@ def test_a_device_that_really_sends_what_it_announces_gets_another_connection(mo
     assert len(device.connections) == 2
 
 
+# ---- gateways that answer for a failing slave with the header alone ----
+
+
+@pytest.mark.parametrize("length", [0, 1])
+@pytest.mark.parametrize("flags", [(), ("--modbus-ignore-id",), ("--in-flight", "4")], ids=["", "by order", "pipelined"])
+def test_an_answer_without_a_function_costs_its_own_request_only(modbus, length, flags):
+    def gateway(connection):
+        while True:
+            request = connection.receive()
+            header = request[:4] + bytes([0, length]) + request[6 : 6 + length]
+            connection.send_raw(header if address_of(request) == 999 else values(id_of(request), 42))
+
+    device, _, connect = modbus(gateway, *flags, expect=[STRAY, told("target_malformed")])
+    one, two = connect(), connect()
+    for turn in range(3):
+        one.send(read(0x5FFD, 999))
+        two.send(read(turn, 1))
+        assert one.receive() == exception(0x5FFD, NO_ANSWER)
+        assert two.receive() == values(turn, 42)
+    assert len(device.requests) == 6 and len(device.connections) == 1  # nothing is asked twice
+
+
+# ---- gateways that answer with a unit of their own ----
+
+
+def of_unit_1(connection):
+    while True:
+        connection.send_raw(values(id_of(connection.receive()), 42, unit=1))
+
+
+def test_an_answer_of_another_unit_goes_to_nobody(modbus):
+    _, _, connect = modbus(of_unit_1, "--timeout", "200ms", expect=[STRAY, told("timeout")])
+    assert connect().ask(read(7, 1, unit=3)) == exception(7, NO_ANSWER, unit=3)
+
+
+def test_with_ignore_unit_each_client_gets_its_own_unit_back(modbus):
+    _, _, connect = modbus(of_unit_1, "--modbus-ignore-unit")
+    one, two = connect(), connect()
+    for turn in range(3):
+        one.send(read(turn, 1, unit=3))
+        two.send(read(turn, 1, unit=200))
+        assert one.receive() == values(turn, 42, unit=3)
+        assert two.receive() == values(turn, 42, unit=200)
+
+
+def test_with_ignore_unit_the_id_still_counts(modbus):
+    def confused(connection):
+        id = id_of(connection.receive())
+        connection.send_raw(values(wrong(id), 1, unit=9) + values(id, 2, unit=9, function=4) + values(id, 3, unit=9))
+        connection.receive()
+
+    _, _, connect = modbus(confused, "--modbus-ignore-unit", expect=[STRAY])
+    assert connect().ask(read(7, 1)) == values(7, 3)
+
+
 # ---- Growatt, PUSR: wrong transaction ids ----
 
 

@@ -72,7 +72,11 @@ static enum frame_status response_by_order(const struct protocol_settings *setti
 {
     (void)settings;
     (void)request;
+    bool begins = framer->state == 0;
     enum frame_status status = frame_line(framer, bytes, 'S', frame);
+    if (begins && status == FRAME_PIECE && bytes.data[0] == 'X') {
+        return FRAME_WRONG;
+    }
     frame->closes = status == FRAME_PIECE && frame->ends && bytes.data[0] == 'C';
     return status;
 }
@@ -110,7 +114,7 @@ static enum frame_status response_by_id(const struct protocol_settings *settings
     assert_null(request);
     enum frame_status status = frame_line(framer, bytes, '\0', frame);
     frame->id = status == FRAME_PIECE ? id_of(bytes) : 0;
-    return status;
+    return status == FRAME_PIECE && bytes.data[0] == 'X' ? FRAME_WRONG : status;
 }
 
 static enum match match(const struct protocol_settings *settings, const struct request *request,

@@ -14,8 +14,9 @@
  *     p   may have an effect, and wants to be alone
  *     s   an upload: lines follow, the last is "."; takes a link with its first
  *
- * and a response's letter: C announces the end of the link, S is a download up to the line ".", and any
- * other means nothing. An error reply is "!" and the letter of its trouble (see PLAY_UNREACHABLE ...).
+ * and a response's letter: C announces the end of the link, S is a download up to the line ".", X is a
+ * message that can be no response, and any other means nothing. An error reply is "!" and the letter of its
+ * trouble (see PLAY_UNREACHABLE ...).
  *
  * `play_by_order` matches by place. In `play_by_id` four digits behind the letter are the identifier, and
  * a response has the letter of its request.

@@ -69,6 +69,11 @@ static void test_what_does_not_belong_together_is_refused(void **state)
         {{"hold", "on-demand"},
          {"1", "1"},
          "'--hold' and '--on-demand' exclude each other, choose one"},
+        {{"modbus-ignore-id", "modbus-ignore-unit"},
+         {"1", "1"},
+         "'--modbus-ignore-id' and '--modbus-ignore-unit' exclude each other: without ids, only "
+         "the "
+         "unit would show whose a response is"},
         {{"retry-delay"},
          {"31s"},
          "'--retry-delay' of 31s is longer than '--retry-delay-max' of 30s, raise that too"},
