@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "closer.h"
+#include "pipelines.h"
 #include "run.h"
 #include "world.h"
 
@@ -83,7 +84,7 @@ void check_link_was_quiet(const struct world *world, struct connection *link)
 bool quiet_may_last(const struct world *world, const struct connection *link)
 {
     uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
-    if (closer_is_awaited(world, link, false) &&
+    if (closer_is_awaited(world, link, false) && !pipeline_carries_anything(world, link) &&
         world->now_ns < link->watch.last_byte_at + SIM_CLOSE_QUIET_NS + late_ns) {
         return true;
     }

@@ -1264,6 +1264,21 @@ static void test_a_name_that_does_not_exist_is_unresolved(void **state)
     bench_close(&bench);
 }
 
+static void test_an_interface_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, "127.0.0.1:0", "[fe80::1%nosuch0]");
+    struct port *link = port_open(bench.mux, true, MUX_RESOLVE);
+    assert_null(engine_missing_interface(bench.route));
+    run_port(&bench, link, has_failed);
+    assert_int_equal(link->failure, IO_UNRESOLVED);
+    assert_string_equal(engine_missing_interface(bench.route), "nosuch0");
+    assert_non_null(strstr(log_text(&bench), "cannot resolve fe80::1%nosuch0: "));
+    run_close(&bench, link);
+    bench_close(&bench);
+}
+
 static void test_a_lookup_nobody_waits_for_does_no_harm(void **state)
 {
     (void)state;
@@ -1726,6 +1741,7 @@ int main(void)
         cmocka_unit_test(test_a_name_is_resolved),
         cmocka_unit_test(test_one_lookup_answers_all_who_wait),
         cmocka_unit_test(test_a_name_that_does_not_exist_is_unresolved),
+        cmocka_unit_test(test_an_interface_that_is_not_there_is_named),
         cmocka_unit_test(test_a_lookup_nobody_waits_for_does_no_harm),
         cmocka_unit_test(test_a_link_comes_from_the_source_address),
         cmocka_unit_test(test_a_bare_port_listens_on_both_families),

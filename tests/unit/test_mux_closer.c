@@ -239,6 +239,8 @@ static void test_a_pipeline_loses_once_all_that_is_in_it(void **state)
     play_got(newest(), "");
     play_time(MS(20));
     play_got(newest(), "w2\nw3\n"); /* it has answered two */
+    play_say(play_client(), "w4\n");
+    play_got(newest(), "w4\n"); /* what is in front of it keeps the link awake */
 }
 
 static void test_identifiers_make_no_difference(void **state)
