@@ -214,14 +214,16 @@ static bool is_broken(const struct world *world, const struct ledger_entry *entr
         return has_waited(world, entry, world->options.wait_timeout_ns);
     }
     const struct connection *link = sending->link;
-    return link->was_lost || link->told_end || link->told_failure || link->watch.spoilt != NULL;
+    return sending->wrong || link->was_lost || link->told_end || link->told_failure ||
+           link->watch.spoilt != NULL;
 }
 
 /* For a body that streams the longest silence counts, in its own direction. */
 static bool timed_out(const struct world *world, const struct ledger_entry *entry)
 {
     const struct sending *sending = last_sending(sharing_leader(world, entry));
-    if (sending == NULL || !has_waited(world, entry, world->options.response_timeout_ns)) {
+    if (sending == NULL || (sending->wrong && last_sending(entry) == sending) ||
+        !has_waited(world, entry, world->options.response_timeout_ns)) {
         return false;
     }
     uint64_t from = sending->streams ? sending->last_byte_at : sending->first_byte_at;

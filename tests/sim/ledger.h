@@ -46,6 +46,7 @@ struct sending {
     uint64_t response_from; /* stream offsets in link->up, interim responses included */
     uint64_t response_upto;
     bool response_whole;
+    bool wrong;       /* ... and it can be none, so that the request fails */
     bool unprocessed; /* it stood behind a response that announced the link's end */
     bool lost;        /* the link ended, or was given up, without the whole response */
 };

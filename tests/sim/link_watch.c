@@ -265,15 +265,31 @@ static bool take_next(struct world *world, struct connection *link)
     return true;
 }
 
+/* What can be no response fails the request whose it would be, and nothing else. */
+static void take_wrong(struct world *world, struct connection *link, uint32_t index)
+{
+    struct link_watch *watch = &link->watch;
+    struct sending *sending = sending_on(watch->awaited[index], link);
+    if (!sending->whole) {
+        spoil(world, link, "a wrong response came before the request was wholly sent");
+        return;
+    }
+    sending->response_whole = sending->wrong = true;
+    watch->ids[sending->id] = ID_FREE;
+    watch->head_since = world->now_ns;
+    take_out(watch, index);
+}
+
 /* Whose response this is by its identifier; awaited_count: nobody's. It must also name its client, or its
- * key. */
+ * key, if it can be one. */
 static uint32_t find_by_id(const struct connection *link, const struct reader *reader)
 {
     const struct link_watch *watch = &link->watch;
     for (uint32_t index = 0; index < watch->awaited_count; index++) {
         struct ledger_entry *entry = watch->awaited[index];
         if (sending_on(entry, link)->id == reader->id &&
-            message_is_response_to(reader_text(reader), span_of(entry->text, entry->text_size))) {
+            (reader->text[0] == '?' ||
+             message_is_response_to(reader_text(reader), span_of(entry->text, entry->text_size)))) {
             return index;
         }
     }
@@ -303,7 +319,9 @@ static bool take_next_by_id(struct world *world, struct connection *link)
         sending->response_upto = watch->incoming_at + size;
     }
     watch->incoming_at += size;
-    if (index < watch->awaited_count && kind != 'I') {
+    if (index < watch->awaited_count && kind == '?') {
+        take_wrong(world, link, index);
+    } else if (index < watch->awaited_count && kind != 'I') {
         take_response(world, link, index, kind);
     }
     return true;

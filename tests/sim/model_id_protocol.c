@@ -65,7 +65,7 @@ static enum frame_status frame_response(const struct protocol_settings *settings
         frame->interim = bytes.data[3] == 'I';
         frame->closes = bytes.data[3] == 'Z';
     }
-    return status;
+    return status == FRAME_PIECE && bytes.data[3] == '?' ? FRAME_WRONG : status;
 }
 
 static enum match match(const struct protocol_settings *settings, const struct request *request,

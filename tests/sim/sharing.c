@@ -255,6 +255,11 @@ static void check_joiner_may_stay(const struct world *world, const struct seen_e
                  joiner->entry->sequence, (unsigned long long)serial_of(world, leader),
                  leader->orphaned ? ", whose client has gone" : "");
     }
+    if (leader->reason == REASON_TARGET_MALFORMED && sending != NULL && sending->wrong) {
+        sim_fail("who has joined a read that was answered wrongly fails with it",
+                 "request %u.%u does not, when exchange %llu does", joiner->entry->client,
+                 joiner->entry->sequence, (unsigned long long)serial_of(world, leader));
+    }
     if (leader->reason == REASON_RESPONSE_TIMEOUT && sending != NULL && sending->whole &&
         joiner->since <= sending->first_byte_at) {
         sim_fail("who has waited as long ends with its leader",

@@ -15,7 +15,8 @@
  *  - The response of a leader, whether its client is there or not, goes to all who have joined it and to
  *    nobody else. Each is told only by its own identifier, and sent to the target once.
  *  - A leader that ends without one is followed by the first who joined it, and the others stay with that.
- *    Only those who had asked when it was sent end in the same time-out.
+ *    Only those who had asked when it was sent end in the same time-out. Who has joined one that was
+ *    answered by what can be no response ends with it.
  */
 #ifndef SIM_SHARING_H
 #define SIM_SHARING_H

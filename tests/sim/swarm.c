@@ -115,6 +115,8 @@ static void draw_target(struct target_habits *habits, struct choice *choice, boo
     habits->trickles_percent = some(choice, 40);
     habits->spoils_percent = some(choice, 30);
     habits->stray_percent = some(choice, 60);
+    habits->trails_percent = some(choice, 30);
+    habits->wrong_percent = some(choice, 30);
     habits->closes_at_once_percent = some(choice, 40);
     habits->speaks_first_percent = some(choice, 30);
     habits->closes_idle_percent = some(choice, 90);

@@ -52,7 +52,10 @@ struct target_habits {
     /* troubles, per answer */
     uint32_t duplicate_percent;
     uint32_t wrong_id_percent; /* protocol `model-id` */
-    uint32_t late_percent;     /* after --timeout */
+    uint32_t trails_percent;   /* something stands right behind the answer */
+    uint32_t
+        wrong_percent;     /* protocol `model-id`: says whose it would be, and can be no response */
+    uint32_t late_percent; /* after --timeout */
     uint32_t silent_percent;
     uint32_t garbage_percent;
     uint32_t oversize_percent;

@@ -115,6 +115,14 @@ static void answer_oversize(struct world *world, struct target_link *target, uin
     free(bytes);
 }
 
+/* A message that can be no response, but names the request and ends where it should. */
+static void answer_no_response(const struct world *world, struct target_link *target, uint64_t at)
+{
+    uint8_t bytes[] = "<00?\n";
+    message_set_id(bytes + 1, target->id);
+    add_answer(world, target, at, span_of(bytes, sizeof bytes - 1));
+}
+
 static void answer_half(struct world *world, struct target_link *target, uint64_t at,
                         struct span right)
 {
@@ -194,11 +202,29 @@ static void answer_interim(struct world *world, struct target_link *target, uint
     free(bytes);
 }
 
+/* Right behind it, in the same breath, stands what answers nothing: no message, or the same one again. */
+static void add_behind(struct world *world, struct target_link *target, struct answer *answer)
+{
+    bool is_again = choose(world->choice, 2) == 0;
+    size_t more = is_again ? answer->size : 8;
+    uint8_t *bytes = malloc(answer->size + more);
+    assert(bytes != NULL);
+    memcpy(bytes, answer->bytes, answer->size);
+    memcpy(bytes + answer->size, is_again ? (const char *)answer->bytes : "garbage\n", more);
+    free(answer->bytes);
+    answer->bytes = bytes;
+    answer->size += more;
+    target->lied = true;
+}
+
 static void answer_faulty(struct world *world, struct target_link *target, uint64_t at,
                           struct answer *answer)
 {
     const struct target_habits *habits = &world->swarm.target;
     struct choice *choice = world->choice;
+    if (choose_percent(choice, habits->trails_percent)) {
+        add_behind(world, target, answer);
+    }
     struct span right = {.data = answer->bytes, .size = answer->size};
     draw_parts(world, answer);
     if (answer->finale == FINALE_NONE && choose_percent(choice, habits->closes_percent)) {
@@ -233,6 +259,11 @@ static void answer_right(struct world *world, struct target_link *target, uint64
         choose_percent(choice, habits->wrong_id_percent)) {
         target->lied = true;
         target->id = (uint32_t)choose(choice, 256);
+    }
+    if (dialect_has_ids(&world->dialect) && !world->healed &&
+        choose_percent(choice, habits->wrong_percent)) {
+        answer_no_response(world, target, at);
+        return;
     }
     bool last = edits && !world->healed && choose_percent(choice, habits->last_percent);
     struct span right = write_right(world, target, last ? 'Z' : 'R', request, &bytes);
