@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Clients and targets that keep the one connection: event streams nobody reads any more, uploads that do not come."""
 
+import select
 import subprocess
 import time
 
 import pytest
 
+from lib.client import WITHIN
 from lib.http import BYTES, connect, get, naming, page, request, site
 from lib.http_clients import curl, url
 
@@ -74,3 +76,24 @@ def test_clients_that_ask_to_be_told_to_continue_and_do_not_have_less_and_less_t
     other = connect(started)
     assert get(other, "/page") == page("/page")
     other.close()
+
+
+def test_uploaders_that_vanish_one_after_the_other_fail_nobody_else(pair, client):
+    _, started = pair("--queue-timeout", "1s")
+    head = request("/slow", "POST", b"x" * 10, fields=["Expect: 100-continue"])[:-10]
+    honest = connect(started)
+    assert get(honest, "/page") == page("/page")
+    uploaders = [client(started, BYTES) for _ in range(12)]
+    for uploader in uploaders:
+        uploader.send_raw(head)
+    honest.request("GET", "/other")
+    while uploaders:  # after each the target is connected again, 250 ms after the last time
+        ready = select.select([one.sock for one in uploaders], [], [], WITHIN)[0]
+        told = next(one for one in uploaders if one.sock is ready[0])
+        assert b"100 Continue" in told.sock.recv(1000)
+        told.reset()
+        uploaders.remove(told)
+    answer = honest.getresponse()
+    assert (answer.status, answer.read()) == (200, page("/other"))
+    assert get(honest, "/page") == page("/page")
+    honest.close()
