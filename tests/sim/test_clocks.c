@@ -194,7 +194,111 @@ static void test_holders_do_nothing_while_others_wait__each_has_half_of_the_time
     scene_end(&scene);
 }
 
+/* A scene in which who does not read is slow after some bytes. */
+static struct scene *scene_with_slow_readers(void)
+{
+    struct scene *scene = prepared_scene();
+    scene->world->options.retry_delay_min_ns = MS(1);
+    scene->world->options.backlog_bytes_max = 10;
+    scene->world->swarm.pipe_to_peer.capacity = 10;
+    scene_begin(scene);
+    warm_up(scene);
+    return scene;
+}
+
+/* Its turn has come, and it does not read what it is given. */
+static void downloader_stops_reading(struct scene *scene)
+{
+    assert_string_equal(target_hears(scene), ">N1.1.\n");
+    target_says(scene, "<yes:\n+30\nabcdefghijklmnopqrstuvwxyz");
+}
+
+static void
+test_reader_takes_nothing_while_others_wait__it_has_half_of_the_time_after_another(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_with_slow_readers();
+    for (size_t i = 0; i < 2; i++) {
+        client_says(scene, client_connects(scene), "N1.1.\n");
+    }
+    client_says(scene, client_connects(scene), "N2.1.\n");
+    uint32_t slow = client_connects(scene) - 3;
+    for (uint64_t hold = MS(10000); hold >= MS(5000); hold /= 2, slow++) {
+        downloader_stops_reading(scene);
+        time_passes(scene, hold - MS(1));
+        assert_false(client_is_closed(scene, slow));
+        time_passes(scene, MS(1));
+        assert_true(client_is_closed(scene, slow));
+        time_passes(scene, SECONDS(2)); /* for what is left behind */
+        assert_true(target_sees_end(scene));
+        target_ends(scene);
+        time_passes(scene, MS(0));
+    }
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    scene_end(&scene);
+}
+
+static void test_uploader_and_reader_do_nothing_in_turn__the_row_goes_over_both(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_with_slow_readers();
+    client_says(scene, client_connects(scene), "E1.1.:\n");
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "N1.1.\n");
+    client_says(scene, client_connects(scene), "E2.1.:\n");
+    client_says(scene, client_connects(scene), "N3.1.\n");
+    assert_string_equal(target_hears(scene), ">E1.1.:\n");
+    time_passes(scene, MS(10000));
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    time_passes(scene, MS(0));
+    downloader_stops_reading(scene);
+    time_passes(scene, MS(5000) - MS(1));
+    assert_false(client_is_closed(scene, ann));
+    time_passes(scene, MS(1));
+    assert_true(client_is_closed(scene, ann));
+    time_passes(scene, SECONDS(2));
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    time_passes(scene, MS(0));
+    assert_string_equal(target_hears(scene), ">E2.1.:\n");
+    time_passes(scene, MS(2500) - MS(1));
+    assert_false(target_sees_end(scene));
+    time_passes(scene, MS(1));
+    assert_true(target_sees_end(scene));
+    scene_end(&scene);
+}
+
 /* ---- --max-hold ---- */
+
+static void test_upload_keeps_the_link_for_max_hold__it_ends_though_it_moves(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.hold_max_ns = SECONDS(30);
+    scene->world->options.write_timeout_ns = SECONDS(60);
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = uploader_connects(scene);
+    uint32_t bob = client_connects(scene);
+    client_says(scene, bob, "N2.1.\n");
+    for (size_t i = 0; i < 5; i++) {
+        time_passes(scene, SECONDS(5));
+        client_says(scene, ann, "k");
+    }
+    time_passes(scene, SECONDS(5) - MS(1));
+    assert_false(client_sees_end(scene, ann));
+    time_passes(scene, MS(1));
+    assert_string_equal(client_hears(scene, ann), "E overloaded 1.1\n");
+    assert_true(client_sees_end(scene, ann));
+    assert_int_equal(counters(scene)->ended[REASON_HOLD], 1);
+    (void)target_hears(scene);
+    assert_true(target_sees_end(scene));
+    target_ends(scene);
+    time_passes(scene, MS(0));
+    assert_string_equal(target_hears(scene), ">N2.1.\n");
+    scene_end(&scene);
+}
 
 static void test_transfer_keeps_the_link_for_max_hold__it_ends_when_others_wait(void **state)
 {
@@ -237,6 +341,10 @@ int main(int argc, char **argv)
             test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count),
         cmocka_unit_test(test_head_is_dribbled__it_has_client_timeout_in_all),
         cmocka_unit_test(test_holders_do_nothing_while_others_wait__each_has_half_of_the_time),
+        cmocka_unit_test(
+            test_reader_takes_nothing_while_others_wait__it_has_half_of_the_time_after_another),
+        cmocka_unit_test(test_uploader_and_reader_do_nothing_in_turn__the_row_goes_over_both),
+        cmocka_unit_test(test_upload_keeps_the_link_for_max_hold__it_ends_though_it_moves),
         cmocka_unit_test(test_transfer_keeps_the_link_for_max_hold__it_ends_when_others_wait),
     };
     scenes_begin(argc, argv);
