@@ -19,8 +19,13 @@ struct client *link_holder(const struct mux *mux, const struct link *link)
     if (oldest->client != NULL && oldest->client->slow) {
         return oldest->client;
     }
-    /* While the link has bytes to send it is the target that does not take them. */
-    return newest->whole || !buf_is_empty(&link->out) ? NULL : newest->client;
+    if (newest->whole || newest->client == NULL) {
+        return NULL;
+    }
+    /* While the link has bytes to send it is the target that does not take them; while the client is not
+     * read, it is what it asked before that fills its backlog. */
+    bool could_bring = newest->client->reads || newest->client->slow;
+    return could_bring && buf_is_empty(&link->out) ? newest->client : NULL;
 }
 
 /* The link that it holds; NULL: it holds none. */

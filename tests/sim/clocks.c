@@ -101,6 +101,9 @@ static const struct ledger_entry *held_by(const struct world *world, const struc
     }
     const struct connection *client = world->clients[entry->client - 1]->connection;
     const struct sending *sending = sending_of(entry, link);
+    if (client->id != MUX_ID_NONE && (mux_wants(world->mux, client->id) & MUX_READ) == 0) {
+        return NULL;
+    }
     if (sending == NULL || client->stage != STAGE_OPEN || client->id == MUX_ID_NONE) {
         return NULL;
     }

@@ -194,6 +194,26 @@ static void test_holders_do_nothing_while_others_wait__each_has_half_of_the_time
     scene_end(&scene);
 }
 
+/* It was closed for its silence, though it was not read. */
+static void test_uploader_is_not_read_since_its_backlog_is_full__it_is_not_blamed(void **state)
+{
+    (void)state;
+    struct scene *scene = prepared_scene();
+    scene->world->options.in_flight_max = 2;
+    scene->world->options.backlog_bytes_max = 20;
+    scene_begin(scene);
+    warm_up(scene);
+    uint32_t ann = client_connects(scene);
+    client_says(scene, ann, "G1.1.abcdefghij\nE1.2.:\n+10\nabcdefghij.\n");
+    assert_string_equal(target_hears(scene), ">G1.1.abcdefghij\n>E1.2.:\n");
+    client_says(scene, client_connects(scene), "N2.1.\n");
+    time_passes(scene, SECONDS(15));
+    target_says(scene, "<yes\n");
+    assert_string_equal(client_hears(scene, ann), "=yes\n");
+    assert_string_equal(target_hears(scene), "+10\nabcdefghij.\n>N2.1.\n");
+    scene_end(&scene);
+}
+
 /* A scene in which who does not read is slow after some bytes. */
 static struct scene *scene_with_slow_readers(void)
 {
@@ -341,6 +361,7 @@ int main(int argc, char **argv)
             test_head_trickles_while_its_client_reads_slowly__own_silence_does_not_count),
         cmocka_unit_test(test_head_is_dribbled__it_has_client_timeout_in_all),
         cmocka_unit_test(test_holders_do_nothing_while_others_wait__each_has_half_of_the_time),
+        cmocka_unit_test(test_uploader_is_not_read_since_its_backlog_is_full__it_is_not_blamed),
         cmocka_unit_test(
             test_reader_takes_nothing_while_others_wait__it_has_half_of_the_time_after_another),
         cmocka_unit_test(test_uploader_and_reader_do_nothing_in_turn__the_row_goes_over_both),
