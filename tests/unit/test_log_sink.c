@@ -69,6 +69,15 @@ static void end(int ends[2])
     assert_int_equal(close(ends[1]), 0);
 }
 
+/* Waits until there is something to read, or room to write. A terminal passes on what it took a moment later,
+ * when its worker runs: until then it may take nothing and give nothing. */
+static void await_either(int reading_fd)
+{
+    struct pollfd ready[] = {{.fd = log_blocked_fd(&log_out), .events = POLLOUT},
+                             {.fd = reading_fd, .events = POLLIN}};
+    assert_in_range(poll(ready, ARRAY_COUNT(ready), 30000), 1, ARRAY_COUNT(ready));
+}
+
 /* Nobody reads, then somebody does: every line is there or counted, in order. */
 static void check_unread(const struct way *way, bool defers)
 {
@@ -81,19 +90,16 @@ static void check_unread(const struct way *way, bool defers)
     assert_int_equal(log_blocked_fd(&log_out), log_out.sink.fd);
     assert_int_equal(log_deadline(&log_out), TIME_NEVER);
     assert_int_equal(log_out.sink.fd == ends[1], !log_out.sink.owns);
-    for (unsigned turn = 0; turn < 1000 && !log_is_quiet(&log_out); turn++) {
-        struct pollfd ready = {.fd = log_blocked_fd(&log_out), .events = POLLOUT};
+    while (!log_is_quiet(&log_out)) {
+        await_either(ends[0]);
         (void)drain(ends[0], &tally);
-        assert_int_equal(poll(&ready, 1, 5000), 1);
         log_unblock(&log_out);
         log_write(&log_out, 1);
     }
     write_lines(10, 100);
     log_write(&log_out, 1);
-    /* A terminal passes on what it took a moment later, so it may take nothing yet. */
-    for (unsigned turn = 0; turn < 1000 && tally.next < 10011; turn++) {
-        struct pollfd ready = {.fd = ends[0], .events = POLLIN};
-        (void)poll(&ready, 1, 10);
+    while (tally.next < 10011) {
+        await_either(ends[0]);
         (void)drain(ends[0], &tally);
         log_unblock(&log_out);
         log_write(&log_out, 1);
