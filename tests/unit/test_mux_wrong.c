@@ -118,6 +118,24 @@ static void test_behind_half_a_request_it_costs_the_link(void **state)
     assert_int_equal(play_counters()->resent, 0);
 }
 
+static void test_by_identifier_half_a_request_is_not_sent_again_either(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_id);
+    play_open(&options);
+    struct peer *client = play_client();
+    play_say(client, "g0007a\n");
+    play_say(play_link(1), "g0001A\n");
+    play_got(client, "g0007A\n");
+    play_link(1)->blocked = true;
+    play_say(client, "g0007b\n");
+    play_take(play_link(1), 2);
+    play_say(play_link(1), "X0002\n");
+    play_got(client, PLAY_BROKEN);
+    assert_int_equal(play_counters()->links_lost, 1);
+    assert_int_equal(play_counters()->resent, 0);
+}
+
 static void test_an_orphans_costs_nothing(void **state)
 {
     (void)state;
@@ -147,6 +165,7 @@ int main(void)
         claim(test_by_order_the_oldest_fails_and_its_place_is_free),
         claim(test_by_order_one_that_nobody_waits_for_costs_the_link),
         claim(test_behind_half_a_request_it_costs_the_link),
+        claim(test_by_identifier_half_a_request_is_not_sent_again_either),
         claim(test_an_orphans_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
