@@ -60,6 +60,24 @@ static void test_name_does_not_resolve__error_reply_after_queue_timeout(void **s
     scene_end(&scene);
 }
 
+static void test_name_service_hangs__after_ten_seconds_it_is_asked_again(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_prepare(&model_protocol);
+    scene->world->network.resolver_hangs = true;
+    scene->world->options.queue_timeout_ns = SECONDS(30);
+    scene_begin(scene);
+    client_says(scene, client_connects(scene), "N1.1.ask\n");
+    time_passes(scene, SECONDS(10) - MS(1));
+    assert_int_equal(counters(scene)->links_failed, 0);
+    scene->world->network.resolver_hangs = false;
+    time_passes(scene, MS(1));
+    assert_int_equal(counters(scene)->links_failed, 1);
+    time_passes(scene, MS(1250)); /* --retry-delay */
+    assert_string_equal(target_hears(scene), ">N1.1.ask\n");
+    scene_end(&scene);
+}
+
 static void test_first_address_hangs__connect_timeout_then_the_second_serves(void **state)
 {
     (void)state;
@@ -461,6 +479,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_target_refuses__requests_wait_for_queue_timeout_then_error_reply),
         cmocka_unit_test(test_target_comes_back__the_waiting_request_is_served),
         cmocka_unit_test(test_name_does_not_resolve__error_reply_after_queue_timeout),
+        cmocka_unit_test(test_name_service_hangs__after_ten_seconds_it_is_asked_again),
         cmocka_unit_test(test_first_address_hangs__connect_timeout_then_the_second_serves),
         cmocka_unit_test(test_back_off_doubles_up_to_its_limit_while_held),
         cmocka_unit_test(test_target_that_accepts_and_closes_at_once_is_not_stormed),
