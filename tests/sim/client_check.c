@@ -157,6 +157,8 @@ void sim_client_was_read(struct world *world, struct client *client, uint64_t up
             entry->ready_at = world->now_ns;
             entry->ready_outage_ns = links_outage_ns(world);
             entry->ready_outages = world->dialling.outages;
+            entry->ready_misses = world->dialling.misses;
+            entry->ready_well = links_are_well(world);
         }
         if (entry->surely_ready_at == TIME_NEVER && is_surely_ready(world, entry, upto)) {
             entry->surely_ready_at = world->now_ns;
@@ -247,7 +249,8 @@ bool sim_client_cause_is_real(const struct world *world, const struct client *cl
 {
     switch (reason_trouble(reason)) {
     case TROUBLE_UNREACHABLE:
-        return links_were_out(world, entry, world->options.queue_timeout_ns);
+        return links_were_out(world, entry, world->options.queue_timeout_ns) &&
+               !links_were_well(world, entry);
     case TROUBLE_TIMEOUT:
         return timed_out(world, entry);
     case TROUBLE_BROKEN:

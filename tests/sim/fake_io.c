@@ -231,7 +231,11 @@ void fake_io_write_on(struct world *world, struct connection *connection)
 void fake_io_begin_resolving(struct world *world, struct connection *link)
 {
     const struct network *network = &world->network;
+    uint64_t attempt_ns = network->resolve_ns + network->connect_ns;
     world->dialling.is_begun = world->dialling.is_last = true;
+    if (attempt_ns > world->dialling.attempt_ns) {
+        world->dialling.attempt_ns = attempt_ns;
+    }
     link->stage = STAGE_RESOLVING;
     link->succeeds = network->resolves;
     link->failure = IO_UNRESOLVED;

@@ -69,6 +69,8 @@ struct ledger_entry {
     uint64_t ready_at;
     uint64_t ready_outage_ns; /* the outages until then, and how often one had begun or ended */
     uint64_t ready_outages;
+    uint64_t ready_misses; /* what had failed until then */
+    bool ready_well;       /* ... and nothing that it waited for */
     uint64_t
         surely_ready_at; /* the same without doubt; TIME_NEVER: not yet. A line between chunks may
                                  have come in part, and does not count before it is whole */

@@ -63,6 +63,29 @@ bool links_were_out(const struct world *world, const struct ledger_entry *entry,
     return out_ns + (changes + 1) * slack_ns(world) >= ns;
 }
 
+bool links_are_well(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        const struct connection *link = world->live[i];
+        bool tries = link->stage == STAGE_RESOLVING || link->stage == STAGE_CONNECTING;
+        if (link->is_link && tries && (!link->succeeds || link->due_at == TIME_NEVER)) {
+            return false;
+        }
+    }
+    return world->dialling.misses == world->dialling.misses_made_up;
+}
+
+/* What attempts take that succeed is no outage of the target's, but counts. */
+bool links_were_well(const struct world *world, const struct ledger_entry *entry)
+{
+    const struct dialling *dialling = &world->dialling;
+    uint64_t attempts = dialling->outages - entry->ready_outages + 1;
+    uint64_t attempt_ns = dialling->attempt_ns + slack_ns(world) + NS_PER_MS;
+    return entry->ready_well && links_are_well(world) && dialling->misses == entry->ready_misses &&
+           world_stopped_since(world, entry->ready_at) == 0 &&
+           attempts * attempt_ns < world->options.queue_timeout_ns;
+}
+
 /* ---- back-off ---- */
 
 /* How a link ends, and what that means for the next attempt. */
@@ -119,6 +142,7 @@ static void add_failure(const struct world *world, struct dialling *dialling, bo
 {
     struct failures *behind = &dialling->behind[is_extra];
     const struct mux_options *options = &world->options;
+    dialling->misses++;
     behind->since = behind->count++ == 0 ? world->now_ns : behind->since;
     behind->from = from > behind->from ? from : behind->from;
     behind->least = doubled(options, behind->least);
@@ -208,6 +232,7 @@ void links_dial(struct world *world)
 void links_up(struct world *world)
 {
     world->dialling.connected_at = world->now_ns;
+    world->dialling.misses_made_up = world->dialling.misses;
     note_outage(world);
 }
 

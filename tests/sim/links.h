@@ -36,6 +36,9 @@ struct dialling {
     bool is_extra;             /* it was begun while another link was usable */
     uint64_t from;             /* begun, or the last of its addresses failed */
     struct failures behind[2]; /* attempts at a first link, and at extra ones */
+    uint64_t misses;           /* addresses, attempts and links that failed */
+    uint64_t misses_made_up;   /* of them, by a link that came up later */
+    uint64_t attempt_ns;       /* the longest that an attempt takes whose target is up */
     uint64_t replacements;     /* links that were replaced, and no attempt was begun since */
     uint32_t broken;           /* links in a row that ended inside their first answer */
     uint64_t connected_at;     /* the last one that was connected */
@@ -62,6 +65,11 @@ void links_up(struct world *world);
 uint64_t links_outage_ns(const struct world *world);
 /* Whether that was so much since the request was there. */
 bool links_were_out(const struct world *world, const struct ledger_entry *entry, uint64_t ns);
+
+/* Whether nothing has failed, or is about to. */
+bool links_are_well(const struct world *world);
+/* Whether nothing has failed since the request was there, so that it should have been carried. */
+bool links_were_well(const struct world *world, const struct ledger_entry *entry);
 
 /* Whether its --link-lifetime is over. */
 bool links_is_old(const struct world *world, const struct connection *link);

@@ -434,6 +434,7 @@ static void look(struct world *world, const struct mux_event *event)
         break;
     case MUX_LINK_FAILED:
         world->dialling.from = world->now_ns;
+        world->dialling.misses++;
         break;
     case MUX_PAUSED:
         victims_gone(world, event);
