@@ -36,12 +36,12 @@ static struct world {
     int target_fd, link_fd;
     int asker_fd, other_fd;
     uint64_t now_ns;
-    uint64_t asked_ns; /* the target has heard the request; 0: it has not */
-    bool other_speaks; /* which ends the wait; else it is the other's --idle-timeout */
-    bool was_late;     /* the moment has been */
-    bool answers;      /* in the moment, and in time */
-    unsigned turns;
-    char got[100]; /* by who has asked */
+    uint64_t asked_ns;          /* the target has heard the request; 0: it has not */
+    bool other_speaks;          /* which ends the wait; else it is the other's --idle-timeout */
+    bool was_late;              /* the moment has been */
+    bool answers;               /* in the moment, and in time */
+    unsigned turns, idle_polls; /* the latter have found nothing, and did not sleep */
+    char got[100];              /* by who has asked */
 } world;
 
 static uint8_t scratch[MUX_SCRATCH_BYTES];
@@ -128,6 +128,7 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64
     step();
     int count = epoll_wait(epoll_fd, events, capacity, 0);
     if (count != 0 || timeout_ns == 0) {
+        world.idle_polls += count == 0;
         return count;
     }
     assert_true(timeout_ns > 0); /* else nothing would ever happen */
@@ -280,6 +281,16 @@ static void test_an_answer_that_did_not_come_is_given_up_in_the_next_turn(void *
                     TIMEOUT_NS - SOON_NS + LATE_NS + NS_PER_MS);
 }
 
+static void test_a_deadline_that_ends_a_wait_in_time_needs_no_other_look(void **state)
+{
+    (void)state;
+    world.was_late = true; /* it is not */
+    engine_run(world.engine);
+    assert_int_equal(mux_counters(world.mux)->timeouts, 1);
+    assert_int_equal(world.now_ns - world.asked_ns, TIMEOUT_NS);
+    assert_int_equal(world.idle_polls, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -288,6 +299,7 @@ int main(void)
         TEST(test_an_answer_that_came_while_an_event_was_looked_at_counts),
         TEST(test_an_answer_that_came_while_another_deadline_was_late_counts),
         TEST(test_an_answer_that_did_not_come_is_given_up_in_the_next_turn),
+        TEST(test_a_deadline_that_ends_a_wait_in_time_needs_no_other_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
