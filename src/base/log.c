@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,30 @@ void log_give(struct log *log, size_t size)
     if (!log->defers) {
         log_sink_write_now(&log->sink);
     }
+}
+
+void log_line_end(struct log_line *line)
+{
+    if (line->log == NULL) {
+        return;
+    }
+    log_line_close(line);
+    char *room = log_lend(line->log, line->size);
+    if (room != NULL) {
+        memcpy(room, line->text, line->size);
+        log_give(line->log, line->size);
+    }
+    line->log = NULL;
+}
+
+void log_event(struct log *log, enum log_level level, const char *event, const char *format, ...)
+{
+    struct log_line line;
+    va_list arguments;
+    va_start(arguments, format);
+    log_line_begin_with(&line, log, level, event, format, arguments);
+    va_end(arguments);
+    log_line_end(&line);
 }
 
 void log_defer(struct log *log, bool defers)

@@ -226,9 +226,8 @@ static void begin_json(struct log_line *line, enum log_level level, const char *
 
 /* The message is formatted into a buffer as large as a line. A message that does not fit there does
  * not fit behind the line's time and level either, so that the cut shows. */
-PRINTF_LIKE(5, 0)
-static void begin(struct log_line *line, struct log *log, enum log_level level, const char *event,
-                  const char *format, va_list arguments)
+void log_line_begin_with(struct log_line *line, struct log *log, enum log_level level,
+                         const char *event, const char *format, va_list arguments)
 {
     line->log = log_wants(log, level) ? log : NULL;
     line->size = 0;
@@ -251,7 +250,7 @@ void log_line_begin(struct log_line *line, struct log *log, enum log_level level
 {
     va_list arguments;
     va_start(arguments, format);
-    begin(line, log, level, event, format, arguments);
+    log_line_begin_with(line, log, level, event, format, arguments);
     va_end(arguments);
 }
 
@@ -357,28 +356,4 @@ void log_line_close(struct log_line *line)
         append_ending(line, "…");
     }
     append_ending(line, "\n");
-}
-
-void log_line_end(struct log_line *line)
-{
-    if (line->log == NULL) {
-        return;
-    }
-    log_line_close(line);
-    char *room = log_lend(line->log, line->size);
-    if (room != NULL) {
-        memcpy(room, line->text, line->size);
-        log_give(line->log, line->size);
-    }
-    line->log = NULL;
-}
-
-void log_event(struct log *log, enum log_level level, const char *event, const char *format, ...)
-{
-    struct log_line line;
-    va_list arguments;
-    va_start(arguments, format);
-    begin(&line, log, level, event, format, arguments);
-    va_end(arguments);
-    log_line_end(&line);
 }

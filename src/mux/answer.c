@@ -5,7 +5,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
                     uint8_t kind, struct span piece)
@@ -27,7 +27,8 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
         buf_commit(&client->out, size);
         buf_consume(&mux->client_bufs, &client->out, 0);
     }
-    client_touch(mux, client);
+    memory_note(mux, client);
+    client_mark(mux, client);
     return true;
 }
 
@@ -56,7 +57,7 @@ static bool reply(struct mux *mux, struct client *client, const struct exchange 
     return !reply.closes;
 }
 
-void answer_give(struct mux *mux, struct exchange *exchange)
+static void answer_failed(struct mux *mux, struct exchange *exchange)
 {
     struct client *client = exchange->client;
     enum mux_reason reason = exchange->reason;
@@ -67,7 +68,32 @@ void answer_give(struct mux *mux, struct exchange *exchange)
     }
 }
 
-/* Answers the failed exchanges whose turn has come. */
+/* The client has part of the response: nothing but its end can tell it that there is no more. */
+static void cut_off(struct mux *mux, struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    enum mux_reason reason = exchange->reason;
+    bool looks_complete = exchange->closes_client;
+    exchange_finish(mux, exchange, reason);
+    if (looks_complete) {
+        client->abort = true;
+        client_gone(mux, client, reason);
+    } else {
+        client_flush(mux, client, reason);
+    }
+}
+
+void answer_give(struct mux *mux, struct exchange *exchange)
+{
+    if (exchange->client == NULL) {
+        exchange_finish(mux, exchange, exchange->reason);
+    } else if (exchange->delivered) {
+        cut_off(mux, exchange);
+    } else {
+        answer_failed(mux, exchange);
+    }
+}
+
 void answers_give(struct mux *mux, struct client *client)
 {
     while (client_is_served(client) && !list_is_empty(&client->exchanges)) {

@@ -3,8 +3,8 @@
  * after every step; it changes nothing. */
 #include <assert.h>
 
+#include "mux/internal.h"
 #include "mux/link_deadline.h"
-#include "mux/state.h"
 
 static uint32_t list_count(const struct list *head)
 {

@@ -6,15 +6,15 @@
  * response: the first has --write-timeout, the next in a row half of it and so on, since many of them would
  * otherwise keep everybody else waiting one after the other. A whole answer ends the row.
  */
+#include "mux/internal.h"
 #include "mux/link_deadline.h"
-#include "mux/state.h"
 
 struct client *link_holder(const struct mux *mux, const struct link *link)
 {
     if (mux->by_id || link->state != LINK_UP || link->exchanges_count == 0) {
         return NULL;
     }
-    const struct exchange *oldest = exchange_first(&link->exchanges);
+    const struct exchange *oldest = exchange_front(&link->exchanges);
     const struct exchange *newest = LIST_ENTRY(link->exchanges.prev, struct exchange, node);
     if (oldest->client != NULL && oldest->client->slow) {
         return oldest->client;

@@ -28,7 +28,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 void dial_init(struct mux *mux)
 {
@@ -126,7 +126,7 @@ static void attempt_begin(struct mux *mux, struct link *link)
     outage_update(mux);
     observe(mux, (struct mux_event){
                      .kind = MUX_LINK_CONNECTING, .link_id = link_id(link), .link = link->serial});
-    link_touch(mux, link);
+    link_mark(mux, link);
 }
 
 void dial_run(struct mux *mux)
@@ -242,26 +242,5 @@ void dial_ended(struct mux *mux, const struct link *link, enum link_end end)
     case LINK_END_FAILED:
         dial_failed(mux, link, link->up_ns);
         break;
-    }
-}
-
-uint64_t outage_clock(const struct mux *mux)
-{
-    return mux->outage_ns +
-           (mux->outage_from_ns == TIME_NEVER ? 0 : mux->now_ns - mux->outage_from_ns);
-}
-
-void outage_update(struct mux *mux)
-{
-    bool outage = mux->usable_count == 0 && !mux->is_replacing;
-    if (outage == (mux->outage_from_ns != TIME_NEVER)) {
-        return;
-    }
-    if (outage) {
-        mux->outage_from_ns = mux->now_ns;
-        timer_arm(mux, &mux->timer, waiting_deadline(mux));
-    } else {
-        mux->outage_ns = outage_clock(mux);
-        mux->outage_from_ns = TIME_NEVER;
     }
 }

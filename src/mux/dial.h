@@ -44,7 +44,5 @@ void dial_ends(struct mux *mux, enum link_end end);
 void dial_ended(struct mux *mux, const struct link *link, enum link_end end);
 void dial_connected(struct mux *mux);
 void dial_succeeded(struct mux *mux, const struct link *link);
-void outage_update(struct mux *mux);
-uint64_t outage_clock(const struct mux *mux);
 
 #endif

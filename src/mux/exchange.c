@@ -7,8 +7,8 @@
  *     WAITING ──take──► TAKEN ──(response ends, or sent and nothing expected)──► finished
  *        ▲                │
  *        └────return──────┤ (link broke, nothing written; or re-sendable)
- *                         ├──fail──► FAILED ──(its turn in the client's order: error reply)──►
- * finished WAITING ──fail──────┘
+ *                         │
+ *     any ──fail──► FAILED ──(its turn in the client's order: error reply)──► finished
  *
  * An exchange stands in its client's queue from the first to the last, unless the client goes: then
  * it is finished at once (nothing of it was written), or becomes an orphan, which only its link
@@ -21,44 +21,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "mux/state.h"
-
-struct exchange *exchange_first(const struct list *head)
-{
-    struct list *node = list_first(head);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
-}
-
-struct exchange *exchange_after(const struct exchange *exchange)
-{
-    struct list *node = list_next(&exchange->client->exchanges, &exchange->client_node);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, client_node);
-}
-
-struct exchange *exchange_behind(const struct exchange *exchange)
-{
-    struct list *node = list_next(&exchange->link->exchanges, &exchange->node);
-    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
-}
-
-static void report(struct mux *mux, enum mux_event_kind kind, const struct exchange *exchange,
-                   enum mux_reason reason, struct span bytes, uint64_t ns)
-{
-    if (!is_observed(mux, kind)) {
-        return;
-    }
-    struct mux_event event = {
-        .kind = kind, .reason = reason, .exchange = exchange->serial, .bytes = bytes, .ns = ns};
-    if (exchange->client != NULL) {
-        event.client_id = client_id(exchange->client);
-        event.client = exchange->client->serial;
-    }
-    if (exchange->link != NULL) {
-        event.link_id = link_id(exchange->link);
-        event.link = exchange->link->serial;
-    }
-    observe(mux, event);
-}
+#include "mux/internal.h"
 
 /* ---- queueing ---- */
 
@@ -110,7 +73,7 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
     client->unfinished = !frame->ends;
     client->framed += (uint32_t)frame->size;
     mux->counters.requests++;
-    report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
+    exchange_report(mux, MUX_REQUEST, exchange, REASON_NONE, bytes, 0);
     if (!share_join(mux, exchange) && is_ready(mux, exchange)) {
         waiting_enter(mux, exchange);
     }
@@ -140,7 +103,7 @@ bool exchange_append(struct mux *mux, struct exchange *exchange, const struct fr
         waiting_enter(mux, exchange);
     }
     if (link != NULL) {
-        link_touch(mux, link);
+        link_mark(mux, link);
         mux->schedule_wanted = mux->schedule_wanted || frame->ends; /* others may go behind it */
     }
     return true;
@@ -157,6 +120,7 @@ bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reas
     exchange->reason = reason;
     exchange->code = code;
     exchange->whole = true;
+    client_unsettle(mux, client);
     return true;
 }
 
@@ -185,7 +149,7 @@ static void leave_link(struct mux *mux, struct exchange *exchange)
         link->head_ns = link->clock_ns = mux->now_ns;
     }
     turn_place_free(mux, link, exchange->client);
-    link_touch(mux, link);
+    link_mark(mux, link);
 }
 
 static void leave(struct mux *mux, struct exchange *exchange)
@@ -206,6 +170,7 @@ static void leave(struct mux *mux, struct exchange *exchange)
         share_end(mux, exchange);
         break;
     case EXCHANGE_FAILED:
+        list_drop(&exchange->node);
         break;
     }
 }
@@ -220,14 +185,19 @@ static void drop_bytes(struct exchange *exchange)
     }
 }
 
-static void leave_client(struct exchange *exchange)
+static void leave_client(struct mux *mux, struct exchange *exchange)
 {
+    struct client *client = exchange->client;
     drop_bytes(exchange);
     list_remove(&exchange->client_node);
-    exchange->client->exchanges_count--;
+    client->exchanges_count--;
     if (!exchange->whole) {
-        exchange->client->unfinished = false;
+        client->unfinished = false;
     }
+    if (client->exchanges_count == 0 && !client->partial && !client->slow) {
+        client->since_ns = mux->now_ns; /* it is idle */
+    }
+    client_unsettle(mux, client);
     exchange->client = NULL;
     exchange->request.origin = NULL; /* it was the client's */
 }
@@ -238,7 +208,7 @@ void exchange_release_bytes(struct mux *mux, struct exchange *exchange)
         return;
     }
     drop_bytes(exchange);
-    client_settle(mux, exchange->client);
+    client_unsettle(mux, exchange->client);
 }
 
 /* ---- on a link ---- */
@@ -282,15 +252,15 @@ void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link
     client->link_slot = link->slot & (MUX_LINKS_MAX - 1);
     mux->counters.in_flight++;
     mux->counters.requests_taken++;
-    report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE, span_from(buf_view(&link->out), before),
-           mux->now_ns - exchange->arrived_ns);
+    exchange_report(mux, MUX_REQUEST_TAKEN, exchange, REASON_NONE,
+                    span_from(buf_view(&link->out), before), mux->now_ns - exchange->arrived_ns);
     exchange->streams = !exchange->whole;
     if (!exchange->whole) {
         client->since_ns = mux->now_ns; /* from now on it holds up others: --write-timeout */
         client->taken = 0;
     }
-    client_touch(mux, client);
-    link_touch(mux, link);
+    client_mark(mux, client);
+    link_mark(mux, link);
 }
 
 void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
@@ -300,12 +270,8 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
         exchange->link->clock_ns = mux->now_ns; /* the response is awaited from its last byte on */
     }
     if (exchange->whole && written >= exchange->out_end && !exchange->request.expects_response) {
-        struct client *client = exchange->client;
         mux->counters.one_way++;
         exchange_finish(mux, exchange, REASON_NONE);
-        if (client != NULL) {
-            client_settle(mux, client);
-        }
     } else if (!exchange->request.resendable) {
         exchange_release_bytes(mux, exchange); /* what is framed then may be its end */
     }
@@ -316,28 +282,33 @@ void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written)
 void exchange_return(struct mux *mux, struct exchange *exchange)
 {
     struct client *client = exchange->client;
-    if (client == NULL || waiting_is_over(mux, exchange)) {
-        exchange_fail(mux, exchange, REASON_LINK_BROKEN);
-        return;
-    }
-    assert(exchange->holds_bytes);
+    assert(client != NULL && exchange->holds_bytes);
     if (exchange->sent_ns == TIME_NEVER) {
         mux->counters.returned++;
     } else {
         mux->counters.resent++;
     }
-    report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
+    exchange_report(mux, MUX_RESENT, exchange, REASON_LINK_BROKEN, span_of(NULL, 0), 0);
     leave_link(mux, exchange);
     waiting_return(mux, exchange);
     if (!exchange->whole) {
         client->since_ns =
             mux->now_ns; /* what it has brought was not noted while it held the link */
     }
-    client_touch(mux,
-                 client); /* it uploads no more, and may be silent for --client-timeout again */
+    client_mark(mux, client); /* it uploads no more, and may be silent for --client-timeout again */
 }
 
 /* ---- ends ---- */
+
+struct exchange_facts exchange_facts_of(const struct mux *mux, const struct exchange *exchange)
+{
+    return (struct exchange_facts){
+        .has_client = exchange->client != NULL && client_is_served(exchange->client),
+        .is_sent = exchange->sent_ns != TIME_NEVER,
+        .is_delivered = exchange->delivered,
+        .has_time = !waiting_is_over(mux, exchange),
+    };
+}
 
 void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
 {
@@ -345,38 +316,28 @@ void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason
         mux->counters.ended[reason]++;
         mux->counters.cut += reason == REASON_SHUTDOWN;
     }
-    report(mux, MUX_EXCHANGE_ENDED, exchange, reason, span_of(NULL, 0),
-           mux->now_ns - exchange->arrived_ns);
+    exchange_report(mux, MUX_EXCHANGE_ENDED, exchange, reason, span_of(NULL, 0),
+                    mux->now_ns - exchange->arrived_ns);
     leave(mux, exchange);
     if (exchange->client != NULL) {
-        leave_client(exchange);
+        leave_client(mux, exchange);
     }
     pool_give(&mux->exchange_pool, exchange);
-}
-
-/* The client has part of the response: nothing but its end can tell it that there is no more. */
-static void cut_off(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
-{
-    struct client *client = exchange->client;
-    bool looks_complete = exchange->closes_client;
-    exchange_finish(mux, exchange, reason);
-    if (looks_complete) {
-        client->abort = true;
-        client_gone(mux, client, reason);
-    } else {
-        client_flush(mux, client, reason);
-    }
 }
 
 void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
 {
     struct client *client = exchange->client;
-    if (client == NULL || !client_is_served(client)) {
-        exchange_finish(mux, exchange, reason);
+    struct exchange_facts facts = exchange_facts_of(mux, exchange);
+    if (client == NULL) {
+        leave(mux, exchange);
+        exchange->state = EXCHANGE_FAILED;
+        exchange->reason = reason;
+        list_push_back(&mux->failed, &exchange->node); /* it ends behind who has failed with it */
         return;
     }
-    if (exchange->delivered) {
-        cut_off(mux, exchange, reason);
+    if (exchange_fate(&facts, CAUSE_ITS_OWN) == FATE_DROP) {
+        exchange_finish(mux, exchange, reason);
         return;
     }
     leave(mux, exchange);
@@ -390,13 +351,60 @@ void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason r
         client_poison(mux, client);
     }
     if (mux->any_order && !exchange->request.closes) {
-        answer_give(mux, exchange);
+        list_push_back(&mux->failed, &exchange->node); /* it need not wait for those before it */
     }
-    client_settle(mux, client);
+    client_unsettle(mux, client);
+}
+
+void exchange_fail_joiners(struct mux *mux, struct exchange *leader, enum mux_reason reason)
+{
+    while (!list_is_empty(&leader->joiners)) {
+        exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node), reason);
+    }
+}
+
+/* The client whose upload filled the link may be read again. */
+void link_mark_uploader(struct mux *mux, const struct link *link)
+{
+    struct list *node = list_last(&link->exchanges);
+    const struct exchange *newest = node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
+    if (newest != NULL && !newest->whole && newest->client != NULL) {
+        client_mark(mux, newest->client);
+    }
+}
+
+/* One pass, however many requests the client leaves behind: those whose bytes are gone begin where they
+ * end. */
+void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)
+{
+    const struct client *client = exchange->client;
+    uint64_t end = exchange->out_begin; /* of what stays */
+    assert(exchange->sent_ns == TIME_NEVER);
+    for (struct exchange *each = exchange; each != NULL; each = exchange_behind(each)) {
+        size_t size = (size_t)(each->out_end - each->out_begin);
+        bool stays = each->client != client;
+        if (stays) {
+            buf_move(&link->out, (size_t)(end - link->written),
+                     (size_t)(each->out_begin - link->written), size);
+        }
+        each->out_begin = end;
+        end += stays ? size : 0;
+        each->out_end = end;
+    }
+    buf_truncate(&mux->link_bufs, &link->out, (size_t)(end - link->written));
+    link_mark_uploader(mux, link);
+}
+
+static enum mux_reason client_gone_reason(const struct client *client)
+{
+    if (client->reason != REASON_NONE) {
+        return (enum mux_reason)client->reason;
+    }
+    return client->ended ? REASON_CLIENT_ENDED : REASON_SHUTDOWN;
 }
 
 /* A request on a link whose client has gone. */
-static void abandon_taken(struct mux *mux, struct exchange *exchange)
+static enum mux_reason abandon_taken(struct mux *mux, struct exchange *exchange)
 {
     struct link *link = exchange->link;
     if (exchange->sent_ns == TIME_NEVER) {
@@ -405,7 +413,7 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
         }
         mux->counters.dropped++;
         exchange_finish(mux, exchange, client_gone_reason(exchange->client));
-        return;
+        return REASON_NONE;
     }
     bool half = !exchange->whole || link->written < exchange->out_end;
     if (exchange->delivered && exchange->closes_client) {
@@ -413,19 +421,17 @@ static void abandon_taken(struct mux *mux, struct exchange *exchange)
     }
     mux->counters.orphans++;
     exchange->client->on_link--;
-    leave_client(exchange);
+    leave_client(mux, exchange);
     link->orphaned_ns = mux->now_ns;
+    link_mark(mux, link);
     if (half) {
-        link_replace(mux, link, REASON_HALF_REQUEST);
-    } else if (exchange->until_end ||
-               (exchange->responding && link->framer.left > ORPHAN_BYTES_MAX)) {
-        link_replace(mux, link, REASON_ORPHAN);
-    } else {
-        link_touch(mux, link);
+        return REASON_HALF_REQUEST;
     }
+    bool is_large = exchange->responding && link->framer.left > ORPHAN_BYTES_MAX;
+    return exchange->until_end || is_large ? REASON_ORPHAN : REASON_NONE;
 }
 
-void exchange_abandon(struct mux *mux, struct exchange *exchange)
+enum mux_reason exchange_abandon(struct mux *mux, struct exchange *exchange)
 {
     switch (exchange->state) {
     case EXCHANGE_GATHERING:
@@ -435,10 +441,10 @@ void exchange_abandon(struct mux *mux, struct exchange *exchange)
         exchange_finish(mux, exchange, client_gone_reason(exchange->client));
         break;
     case EXCHANGE_TAKEN:
-        abandon_taken(mux, exchange);
-        break;
+        return abandon_taken(mux, exchange);
     case EXCHANGE_FAILED:
         exchange_finish(mux, exchange, exchange->reason);
         break;
     }
+    return REASON_NONE;
 }

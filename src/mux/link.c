@@ -2,23 +2,15 @@
 /*
  * A link: requests go out, the target's bytes become responses, and it ends in order.
  *
- * States: see struct link in state.h. Bytes that come belong to the oldest exchange whose request
- * has begun to leave; when there is none they are stray, and position on the link is lost: it is
- * replaced.
- *
- * A link ends in one of three ways, which all settle its exchanges by the same rules
- * (settle_exchange): replaced (link_replace; what follows is in retire.c), ended by the target, failed.
+ * States: see struct link in state.h. It ends in one of three ways: replaced (link_replace; what
+ * follows is in retire.c), ended by the target, failed. What is on it then stays there until the fact
+ * is done, and has the same fate whichever it was (settle.c, fate.c).
  */
 #include <assert.h>
 
+#include "mux/internal.h"
 #include "mux/link_deadline.h"
 #include "mux/retire.h"
-#include "mux/state.h"
-
-bool link_is_usable(const struct link *link)
-{
-    return link->state == LINK_DELAYING || link->state == LINK_UP;
-}
 
 static bool is_dialling(const struct link *link)
 {
@@ -87,14 +79,14 @@ void link_stalled(struct mux *mux, struct link *link, uint64_t ns)
     link->since_ns = earlier(link->since_ns, ns);
     link->last_io_ns = earlier(link->last_io_ns, ns);
     link->probed_ns = earlier(link->probed_ns, ns);
-    link_touch(mux, link);
+    link_mark(mux, link);
 }
 
 void links_idle(struct mux *mux)
 {
     for (uint32_t index = 0; index < mux->options.links_max; index++) {
         if (mux->links[index].state != LINK_FREE) {
-            link_touch(mux, &mux->links[index]);
+            link_mark(mux, &mux->links[index]);
         }
     }
 }
@@ -103,11 +95,11 @@ void link_awaited(struct mux *mux, struct link *link)
 {
     const struct exchange *oldest = exchange_first(&link->exchanges);
     if (link_swallows(link) || (mux->options.hold_max_ns > 0 && oldest != NULL)) {
-        link_touch(mux, link);
+        link_mark(mux, link);
     }
     struct client *holder = link_holder(mux, link);
     if (holder != NULL) {
-        client_touch(mux, holder);
+        client_mark(mux, holder);
     }
 }
 
@@ -119,38 +111,13 @@ static void enter(struct mux *mux, struct link *link, enum link_state state)
     mux->usable_count += (uint32_t)link_is_usable(link) - (uint32_t)was_usable;
     mux->schedule_wanted = true; /* another link may be due now */
     outage_update(mux);
-    link_touch(mux, link);
+    link_mark(mux, link);
 }
 
 /* ---- ends ---- */
 
-/* What becomes of an exchange whose link ends (failure table, "link breaks ..."). */
-static void settle_exchange(struct mux *mux, struct link *link, struct exchange *exchange,
-                            enum mux_reason reason)
-{
-    bool unsent = exchange->sent_ns == TIME_NEVER;
-    bool unprocessed = reason == REASON_RESPONSE_CLOSES; /* RFC 9112 section 9.6 */
-    bool again = exchange->request.resendable && !exchange->responding && link->answered &&
-                 (unprocessed || !exchange->resent);
-    if (reason == REASON_SHUTDOWN) {
-        exchange_fail(mux, exchange, REASON_SHUTDOWN);
-        return;
-    }
-    if (!unsent) {
-        share_break(mux, exchange, again, unprocessed);
-    }
-    if (exchange->client != NULL && unsent) {
-        exchange_return(mux, exchange);
-    } else if (exchange->client != NULL && again) {
-        exchange->resent = exchange->resent || !unprocessed;
-        exchange_return(mux, exchange);
-    } else {
-        exchange_fail(mux, exchange, REASON_LINK_BROKEN);
-    }
-}
-
-/* A link that was up is no longer: everything on it is settled, the newest first, so that what
- * returns to the front of the queue stands there in its old order. */
+/* A link that was up is no longer. What is on it is settled when the fact is done, the newest first, so that
+ * what returns to the front of the queue stands there in its old order. */
 static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enum link_state state)
 {
     assert(link_is_usable(link));
@@ -160,27 +127,22 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
     mux->counters.links_lost++;
     dial_ends(mux, end);
     enter(mux, link, state);
-    buf_clear(&mux->link_bufs, &link->in);
+    if (!link->is_read) {
+        buf_clear(&mux->link_bufs, &link->in);
+    }
     buf_clear(&mux->link_bufs, &link->out);
-    observe(mux, (struct mux_event){.kind = MUX_LINK_LOST,
-                                    .reason = reason,
-                                    .link_id = link_id(link),
-                                    .link = link->serial});
     const struct exchange *oldest = exchange_first(&link->exchanges);
     mux->is_wary = mux->is_wary || (oldest != NULL && oldest->sent_ns != TIME_NEVER);
-    turns_unbind(mux, link);
-    while (!list_is_empty(&link->exchanges)) {
-        settle_exchange(mux, link, LIST_ENTRY(list_last(&link->exchanges), struct exchange, node),
-                        reason);
-    }
-    dial_ended(mux, link, end);
+    link->is_lost = true;
+    link->end = end;
 }
 
 void link_replace(struct mux *mux, struct link *link, enum mux_reason reason)
 {
-    if (link->sharing) {
-        link->replaced_after = link->replaced_after == REASON_NONE ? reason : link->replaced_after;
-    } else if (link_is_usable(link)) {
+    if (link->has_ended) {
+        return;
+    }
+    if (link_is_usable(link)) {
         lose(mux, link, reason, retire_begin(mux, link, reason));
     } else if (is_dialling(link)) {
         link->reason = reason;
@@ -202,6 +164,20 @@ static void attempt_failed(struct mux *mux, struct link *link, enum mux_reason r
     if (!link->next_address) {
         dial_failed(mux, link, mux->now_ns);
     }
+}
+
+/* Bytes that nobody waits for: counted, told, dropped. */
+void link_count_stray(struct mux *mux, const struct link *link, const struct request *request,
+                      struct span bytes)
+{
+    mux->counters.strays++;
+    report_bytes(mux, MUX_STRAY, link, request, bytes);
+}
+
+void link_stray(struct mux *mux, struct link *link)
+{
+    link_count_stray(mux, link, NULL, buf_view(&link->in));
+    link_replace(mux, link, REASON_TARGET_STRAY);
 }
 
 static enum mux_reason failure_reason(enum io_failure failure)
@@ -241,11 +217,9 @@ void link_swallowed(struct mux *mux, struct link *link, size_t size)
     }
 }
 
-void link_ended(struct mux *mux, struct link *link)
+/* The target has ended it. */
+void link_over(struct mux *mux, struct link *link)
 {
-    if (link_is_usable(link)) {
-        response_ended(mux, link);
-    }
     if (link_is_usable(link)) {
         quiet_closed(mux, link);
         lose(mux, link, REASON_TARGET_ENDED, LINK_CLOSING);
@@ -271,6 +245,7 @@ void link_closed(struct mux *mux, struct link *link)
                                         .link = link->serial});
     }
     list_drop(&link->changed);
+    list_drop(&link->marked);
     link->told = 0;
     link->generation = link->generation == UINT32_MAX ? 1 : link->generation + 1;
     if (link->next_address && (dial_is_wanted(mux) || !mux->draining)) {
@@ -328,16 +303,6 @@ void link_connected(struct mux *mux, struct link *link, const void *origin)
 
 /* ---- requests ---- */
 
-/* The client whose upload filled the link may be read again. */
-static void touch_uploader(struct mux *mux, const struct link *link)
-{
-    struct list *node = list_last(&link->exchanges);
-    const struct exchange *newest = node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
-    if (newest != NULL && !newest->whole && newest->client != NULL) {
-        client_touch(mux, newest->client);
-    }
-}
-
 /* The first byte of these has gone out. All are told before any of them ends, since its client may then give
  * up another of them. */
 static void note_begun(const struct mux *mux, const struct link *link)
@@ -370,30 +335,8 @@ void link_sent(struct mux *mux, struct link *link, size_t size)
             break;
         }
     }
-    link_touch(mux, link);
-    touch_uploader(mux, link);
-}
-
-/* One pass, however many requests the client leaves behind: those whose bytes are gone begin where they
- * end. */
-void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange)
-{
-    const struct client *client = exchange->client;
-    uint64_t end = exchange->out_begin; /* of what stays */
-    assert(exchange->sent_ns == TIME_NEVER);
-    for (struct exchange *each = exchange; each != NULL; each = exchange_behind(each)) {
-        size_t size = (size_t)(each->out_end - each->out_begin);
-        bool stays = each->client != client;
-        if (stays) {
-            buf_move(&link->out, (size_t)(end - link->written),
-                     (size_t)(each->out_begin - link->written), size);
-        }
-        each->out_begin = end;
-        end += stays ? size : 0;
-        each->out_end = end;
-    }
-    buf_truncate(&mux->link_bufs, &link->out, (size_t)(end - link->written));
-    touch_uploader(mux, link);
+    link_mark(mux, link);
+    link_mark_uploader(mux, link);
 }
 
 void link_probed(struct mux *mux, struct link *link)
@@ -402,11 +345,23 @@ void link_probed(struct mux *mux, struct link *link)
         link->probing = false;
         link->probed_ns = mux->now_ns;
         mux->schedule_wanted = true;
-        link_touch(mux, link);
+        link_mark(mux, link);
     }
 }
 
 /* ---- time ---- */
+
+static void share_expire(struct mux *mux, struct exchange *leader)
+{
+    /* In order of arrival; those who came after the request was sent have time left. */
+    while (!list_is_empty(&leader->joiners)) {
+        struct exchange *oldest = LIST_ENTRY(list_front(&leader->joiners), struct exchange, node);
+        if (oldest->arrived_ns > leader->sent_ns) {
+            return;
+        }
+        exchange_fail(mux, oldest, REASON_RESPONSE_TIMEOUT);
+    }
+}
 
 /* The response did not come in time. By identifier, its place is free at once and its identifier used
  * no more on this link, unless half of the request is still to be sent; by order, position on the link is

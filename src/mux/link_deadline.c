@@ -5,6 +5,8 @@
  */
 #include "mux/link_deadline.h"
 
+#include "mux/internal.h"
+
 #include "mux/retire.h"
 
 static uint64_t later(uint64_t one, uint64_t other)

@@ -28,9 +28,9 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
-static_assert(sizeof(struct client) <= 176, "what an idle client costs");
+static_assert(sizeof(struct client) <= 192, "what an idle client costs");
 
 enum {
     RECV_BYTES_MIN = 512, /* while memory is short */
@@ -66,7 +66,7 @@ size_t memory_held(const struct mux *mux, const struct client *client)
            exchanges_size(mux, client->exchanges_count);
 }
 
-static unsigned hold_class(size_t held)
+unsigned memory_hold_class(size_t held)
 {
     if (held < FAIR_SHARE_MIN) {
         return held > 0;
@@ -84,7 +84,7 @@ static bool waits_for_us(const struct client *client)
 static unsigned place_of(const struct mux *mux, const struct client *client)
 {
     size_t held = memory_held(mux, client);
-    return held == 0 ? 0 : 2 * hold_class(held) + waits_for_us(client);
+    return held == 0 ? 0 : 2 * memory_hold_class(held) + waits_for_us(client);
 }
 
 void memory_note(struct mux *mux, struct client *client)
@@ -114,14 +114,14 @@ void memory_init(struct mux *mux)
 /* ---- short ---- */
 
 /* What every message asks first: so little is there that nothing can be short, whatever is held in it. */
-static bool is_plenty(const struct mux *mux)
+bool memory_is_plenty(const struct mux *mux)
 {
     return occupied(mux) <= mux->options.memory_bytes_max / 8 * 3;
 }
 
 static bool is_short(const struct mux *mux)
 {
-    if (is_plenty(mux)) {
+    if (memory_is_plenty(mux)) {
         return false;
     }
     return memory_used(mux) > mux->options.memory_bytes_max / 2 ||
@@ -137,7 +137,7 @@ static size_t fair_share(const struct mux *mux)
 
 bool memory_is_over_share(const struct mux *mux, const struct client *client)
 {
-    if (is_plenty(mux)) {
+    if (memory_is_plenty(mux)) {
         return false;
     }
     size_t with_another = memory_held(mux, client) + exchanges_size(mux, 1);
@@ -155,123 +155,12 @@ size_t memory_recv_size(const struct mux *mux, const struct client *client)
     return room < MUX_SCRATCH_BYTES ? room : MUX_SCRATCH_BYTES;
 }
 
-/* ---- spent ---- */
-
 /* `taken`: whose bytes are being given to clients, and will be free at once; NULL: none. */
-static bool is_spent(const struct mux *mux, const struct link *taken)
+bool memory_is_spent(const struct mux *mux, const struct link *taken)
 {
     size_t soon_free = taken == NULL ? 0 : buf_held(&taken->in);
     size_t most = mux->options.memory_bytes_max + soon_free;
     return memory_used(mux) > most || occupied(mux) > most + most / 8 + PINNED_MIN;
-}
-
-/* NULL: nobody holds anything. */
-static struct client *largest_client(const struct mux *mux)
-{
-    for (unsigned class = HOLD_CLASSES - 1; class > 0; class --) {
-        for (unsigned place = 2 * class; place <= 2 * class + 1; place++) {
-            struct list *node = list_first(&mux->holders[place]);
-            if (node != NULL) {
-                return LIST_ENTRY(node, struct client, holding);
-            }
-        }
-    }
-    return NULL;
-}
-
-static size_t link_holds(const struct link *link)
-{
-    return buf_held(&link->in) + buf_held(&link->out);
-}
-
-/* NULL: none holds anything. */
-static struct link *largest_link(struct mux *mux, const struct link *but)
-{
-    struct link *largest = NULL;
-    for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
-        struct link *link = &mux->links[slot];
-        if (link != but && link_holds(link) > (largest == NULL ? 0 : link_holds(largest))) {
-            largest = link;
-        }
-    }
-    return largest;
-}
-
-static void tell(struct mux *mux, const struct client *client)
-{
-    observe(mux, (struct mux_event){.kind = MUX_PAUSED,
-                                    .reason = REASON_MEMORY,
-                                    .client_id = client_id(client),
-                                    .client = client->serial});
-}
-
-/* Whether all that it holds is a message that is not whole. It can then be told why it is refused. */
-static bool holds_only_a_part(const struct client *client)
-{
-    return client->partial && buf_is_empty(&client->out) &&
-           client->exchanges_count == client->unfinished;
-}
-
-static void end_client(struct mux *mux, struct client *client)
-{
-    tell(mux, client);
-    if (holds_only_a_part(client)) {
-        client_refuse(mux, client, REASON_MEMORY, 0);
-        client_settle(mux, client);
-    } else {
-        client_gone(mux, client, REASON_MEMORY);
-    }
-}
-
-/* Whose the larger of a link's buffers is; NULL: nobody's that is known. */
-static struct client *holder_on(const struct mux *mux, const struct link *link)
-{
-    const struct exchange *exchange = link->sending;
-    if (buf_held(&link->in) > buf_held(&link->out)) {
-        exchange = mux->by_id ? NULL : exchange_first(&link->exchanges);
-    }
-    return exchange == NULL ? NULL : exchange->client;
-}
-
-/* The client goes, and with it what it has on the link. */
-static void end_link(struct mux *mux, struct link *link)
-{
-    struct client *client = holder_on(mux, link);
-    if (client != NULL) {
-        tell(mux, client);
-        client_gone(mux, client, REASON_MEMORY);
-    }
-    if (client == NULL || buf_held(&link->in) > buf_held(&link->out)) {
-        link_replace(mux, link, REASON_MEMORY);
-    }
-}
-
-/* False: nothing is left that could go but the structs of clients that have gone. */
-static bool end_largest(struct mux *mux, const struct link *but)
-{
-    struct client *client = largest_client(mux);
-    struct link *link = largest_link(mux, but);
-    if (link != NULL && (client == NULL || hold_class(link_holds(link)) > client->place / 2u)) {
-        end_link(mux, link);
-    } else if (client != NULL) {
-        end_client(mux, client);
-    }
-    return link != NULL || client != NULL;
-}
-
-void memory_enforce_while(struct mux *mux, const struct link *taken)
-{
-    if (is_plenty(mux)) {
-        return;
-    }
-    /* Each round takes a client away, or what it has on a link. */
-    while (is_spent(mux, taken) && end_largest(mux, taken)) {
-    }
-}
-
-void memory_enforce(struct mux *mux)
-{
-    memory_enforce_while(mux, NULL);
 }
 
 void memory_check(const struct mux *mux)
@@ -289,11 +178,11 @@ void memory_check(const struct mux *mux)
         assert(!client->held_back || client->exchanges_count > 0 || !buf_is_empty(&client->out));
     }
     assert(used <= memory_used(mux));
-    assert(!is_plenty(mux) || memory_used(mux) <= mux->options.memory_bytes_max / 2);
+    assert(!memory_is_plenty(mux) || memory_used(mux) <= mux->options.memory_bytes_max / 2);
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         used += exchanges_size(mux, mux->links[slot].exchanges_count); /* some of them orphans */
     }
     assert(used >= memory_used(mux));
-    assert(!is_spent(mux, NULL) ||
+    assert(!memory_is_spent(mux, NULL) ||
            memory_used(mux) == exchanges_size(mux, mux->exchange_pool.count));
 }

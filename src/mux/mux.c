@@ -8,9 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "mux/state.h"
-
-static const mux_id LINK_BIT = (mux_id)1 << 31;
+#include "mux/internal.h"
 
 /* ---- options and life ---- */
 
@@ -65,6 +63,9 @@ static void init_lists(struct mux *mux)
     list_init(&mux->free_clients);
     list_init(&mux->changed_clients);
     list_init(&mux->changed_links);
+    list_init(&mux->marked_clients);
+    list_init(&mux->marked_links);
+    list_init(&mux->failed);
     list_init(&mux->turns);
     list_init(&mux->waiting);
 }
@@ -145,17 +146,19 @@ struct mux *mux_create(const struct mux_options *options, const struct mux_obser
 static void abandon_everything(struct mux *mux)
 {
     mux->observer = (struct mux_observer){0};
+    mux->draining = true;
     for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
         if (table_at(mux, slot)->state != CLIENT_FREE) {
             client_closed(mux, table_at(mux, slot));
+            settle_marks(mux);
         }
     }
-    mux->draining = true;
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         struct link *link = &mux->links[slot];
         if (link->state != LINK_FREE) {
             link_failed(mux, link, IO_OTHER);
             link->next_address = false;
+            settle_marks(mux);
             link_closed(mux, link);
         }
     }
@@ -182,21 +185,6 @@ void mux_destroy(struct mux **mux_pointer)
 }
 
 /* ---- ids ---- */
-
-static mux_id make_id(uint32_t slot, uint32_t generation)
-{
-    return (mux_id)generation << 32 | slot;
-}
-
-mux_id client_id(const struct client *client)
-{
-    return make_id(client->slot, client->generation);
-}
-
-mux_id link_id(const struct link *link)
-{
-    return make_id(link->slot, link->generation) | LINK_BIT;
-}
 
 static struct client *find_client(const struct mux *mux, mux_id id)
 {
@@ -227,16 +215,22 @@ static struct connection find(const struct mux *mux, mux_id id)
     return (struct connection){.client = find_client(mux, id)};
 }
 
-void observe(struct mux *mux, struct mux_event event)
+bool mux_is_finished(const struct mux *mux)
 {
-    if (is_observed(mux, event.kind)) {
-        mux->observing = true;
-        mux->observer.event(mux->observer.context, &event);
-        mux->observing = false;
-    }
+    return mux->draining && mux->clients_count == 0 && mux->links_count == 0;
 }
 
-/* ---- draining ---- */
+/* ---- facts ---- */
+
+/* What a fact has changed is worked off. */
+static void settle_fact(struct mux *mux)
+{
+    settle_marks(mux);
+    if (!memory_is_plenty(mux)) {
+        memory_enforce(mux);
+        settle_marks(mux);
+    }
+}
 
 /* Links go when the last client has gone. */
 static void drain_progress(struct mux *mux)
@@ -260,15 +254,10 @@ void mux_drain(struct mux *mux)
     for (uint32_t slot = 0; slot < mux->client_slots; slot++) {
         client_drain(mux, table_at(mux, slot));
     }
+    settle_fact(mux);
     drain_progress(mux);
+    settle_fact(mux);
 }
-
-bool mux_is_finished(const struct mux *mux)
-{
-    return mux->draining && mux->clients_count == 0 && mux->links_count == 0;
-}
-
-/* ---- facts ---- */
 
 void mux_clock(struct mux *mux, uint64_t now_ns)
 {
@@ -283,6 +272,7 @@ void mux_stalled(struct mux *mux, uint64_t ns)
     for (uint32_t slot = 0; slot < mux->options.links_max; slot++) {
         link_stalled(mux, &mux->links[slot], ns);
     }
+    settle_fact(mux);
 }
 
 void mux_time(struct mux *mux, uint64_t due_ns)
@@ -291,8 +281,10 @@ void mux_time(struct mux *mux, uint64_t due_ns)
         mux_clock(mux, due_ns);
     }
     mux->due_ns = due_ns;
-    timer_run(mux);
-    memory_enforce(mux);
+    if (heap_first_at(&mux->heap) <= due_ns) {
+        timer_run(mux);
+        settle_fact(mux);
+    }
     if (turns_want_any_link(mux)) {
         mux->schedule_wanted =
             true; /* a gap may be over, a link silent for long enough to be probed */
@@ -303,9 +295,8 @@ mux_id mux_accepted(struct mux *mux, const void *origin)
 {
     assert(!mux->observing);
     struct client *client = mux->draining ? NULL : client_open(mux, origin);
-    mux_id id = client == NULL ? MUX_ID_NONE : client_id(client);
-    memory_enforce(mux); /* it may have been told that there is no room */
-    return id;
+    settle_fact(mux);
+    return client == NULL ? MUX_ID_NONE : client_id(client);
 }
 
 void mux_named(struct mux *mux, mux_id id, const char *host)
@@ -321,6 +312,7 @@ void mux_resolved(struct mux *mux, mux_id id, uint32_t count)
     struct link *link = find(mux, id).link;
     if (link != NULL) {
         link_resolved(mux, link, count);
+        settle_fact(mux);
     }
 }
 
@@ -329,6 +321,7 @@ void mux_connected(struct mux *mux, mux_id id, const void *origin)
     struct link *link = find(mux, id).link;
     if (link != NULL) {
         link_connected(mux, link, origin);
+        settle_fact(mux);
     }
 }
 
@@ -349,7 +342,7 @@ void mux_received(struct mux *mux, mux_id id, size_t size)
     } else if (connection.link != NULL) {
         link_received(mux, connection.link, bytes);
     }
-    memory_enforce(mux);
+    settle_fact(mux);
 }
 
 void mux_probed(struct mux *mux, mux_id id)
@@ -357,6 +350,7 @@ void mux_probed(struct mux *mux, mux_id id)
     struct link *link = find(mux, id).link;
     if (link != NULL) {
         link_probed(mux, link);
+        settle_fact(mux);
     }
 }
 
@@ -380,7 +374,7 @@ void mux_sent(struct mux *mux, mux_id id, size_t size)
     } else if (connection.link != NULL) {
         link_sent(mux, connection.link, size);
     }
-    memory_enforce(mux);
+    settle_fact(mux);
 }
 
 void mux_ended(struct mux *mux, mux_id id)
@@ -391,7 +385,7 @@ void mux_ended(struct mux *mux, mux_id id)
     } else if (connection.link != NULL) {
         link_ended(mux, connection.link);
     }
-    memory_enforce(mux);
+    settle_fact(mux);
 }
 
 void mux_failed(struct mux *mux, mux_id id, enum io_failure failure)
@@ -402,7 +396,7 @@ void mux_failed(struct mux *mux, mux_id id, enum io_failure failure)
     } else if (connection.link != NULL) {
         link_failed(mux, connection.link, failure);
     }
-    memory_enforce(mux);
+    settle_fact(mux);
 }
 
 void mux_closed(struct mux *mux, mux_id id)
@@ -413,11 +407,13 @@ void mux_closed(struct mux *mux, mux_id id)
     } else if (connection.link != NULL) {
         if (connection.link->state != LINK_CLOSING) {
             link_failed(mux, connection.link, IO_OTHER);
+            settle_marks(mux);
         }
         link_closed(mux, connection.link);
     }
-    memory_enforce(mux);
+    settle_fact(mux);
     drain_progress(mux);
+    settle_fact(mux);
 }
 
 /* ---- questions ---- */
@@ -425,9 +421,9 @@ void mux_closed(struct mux *mux, mux_id id)
 mux_id mux_next_changed(struct mux *mux)
 {
     assert(!mux->observing);
-    if (mux->schedule_wanted) {
+    while (mux->schedule_wanted) {
         schedule(mux);
-        memory_enforce(mux);
+        settle_fact(mux);
     }
     if (!list_is_empty(&mux->changed_links)) {
         struct link *link = LIST_ENTRY(list_front(&mux->changed_links), struct link, changed);

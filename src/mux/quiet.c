@@ -2,7 +2,7 @@
 /* See quiet.h. A silence that came by itself is a check like one that was kept. */
 #include "mux/quiet.h"
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 enum {
     CHECKS_FIRST = 8,

@@ -12,99 +12,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
-
-struct exchange *client_unfinished(const struct client *client)
-{
-    return client->unfinished ? LIST_ENTRY(client->exchanges.prev, struct exchange, client_node)
-                              : NULL;
-}
-
-bool client_is_uploading(const struct client *client)
-{
-    const struct exchange *exchange = client_unfinished(client);
-    return exchange != NULL && exchange->state == EXCHANGE_TAKEN;
-}
-
-void client_set_partial(struct mux *mux, struct client *client, bool partial)
-{
-    if (partial && !client->partial) {
-        client_clock_begins(mux, client);
-    }
-    client->partial = partial;
-}
-
-void client_clock_begins(struct mux *mux, struct client *client)
-{
-    if (!client->slow && !client->refused && !client_is_uploading(client)) {
-        client->since_ns = mux->now_ns;
-        client->taken = 0;
-    }
-}
-
-/* Nothing behind the framed requests counts any more. */
-void client_poison(struct mux *mux, struct client *client)
-{
-    client->poisoned = true;
-    client->state = CLIENT_FINISHED;
-    client_set_partial(mux, client, false);
-    buf_truncate(&mux->client_bufs, &client->in, client->framed);
-}
-
-/* The unfinished request is refused; if a link has part of it, the link is of no use any more. */
-static void refuse_unfinished(struct mux *mux, struct exchange *exchange, enum mux_reason reason)
-{
-    struct link *link = exchange->link;
-    if (link != NULL && exchange->sent_ns == TIME_NEVER) {
-        link_unsend(mux, link, exchange);
-        link = NULL;
-    }
-    exchange_fail(mux, exchange, reason);
-    if (link != NULL) {
-        mux->is_wary = true; /* it is not on the link any more, and was not answered */
-        link_replace(mux, link, REASON_HALF_REQUEST);
-    }
-}
-
-void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason, uint16_t code)
-{
-    struct exchange *exchange = client_unfinished(client);
-    if (exchange != NULL) {
-        exchange->code = code;
-        refuse_unfinished(mux, exchange, reason);
-    } else if (exchange_queue_failed(mux, client, reason, code)) {
-        client_poison(mux, client);
-    } else {
-        client_gone(mux, client, REASON_MEMORY);
-    }
-}
-
-uint16_t request_partial_code(const struct mux *mux, const struct client *client)
-{
-    if (client->unfinished) {
-        return 0;
-    }
-    struct framer framer = client->framer; /* which stays where it is */
-    struct frame frame = {0};
-    struct request request = {0};
-    struct span bytes = span_from(buf_view(&client->in), client->framed);
-    (void)mux->options.protocol->frame_request(&mux->options.settings, &framer, bytes, &frame,
-                                               &request);
-    return frame.code;
-}
-
-/* Drops the bytes at the front that no exchange needs any longer. */
-void requests_release(struct mux *mux, struct client *client)
-{
-    uint32_t size =
-        client->holder == NULL ? client->framed : client->holder->in_begin - client->in_begin;
-    if (size == 0) {
-        return;
-    }
-    buf_consume(&mux->client_bufs, &client->in, size);
-    client->in_begin += size;
-    client->framed -= size;
-}
+#include "mux/internal.h"
 
 /* A client over --max-clients is told so in answer to its request, and closed. */
 static void refuse_over_limit(struct mux *mux, struct client *client, const struct frame *frame,
@@ -151,7 +59,7 @@ static void wait_for_more(struct mux *mux, struct client *client)
         return;
     }
     if (client->unfinished) {
-        exchange_abandon(mux, client_unfinished(client));
+        client_abandon(mux, client_unfinished(client));
     }
     client_poison(mux, client);
 }
@@ -223,4 +131,58 @@ void requests_frame(struct mux *mux, struct client *client)
     } else {
         client_set_partial(mux, client, false);
     }
+}
+
+static void discard(struct mux *mux, struct client *client, size_t size)
+{
+    client->taken += (uint32_t)size;
+    if (client->taken >= LINGER_BYTES_MAX) {
+        client_gone(mux, client, REASON_CLIENT_ENDED);
+    }
+}
+
+/* Inside a message a client has to bring the rest of it or so much: of an upload that holds a link within
+ * --write-timeout, of a head or a message that has none, or of a body in front of its link, within
+ * --client-timeout. */
+static void count_progress(struct mux *mux, struct client *client, size_t size)
+{
+    if (!client->partial || client->slow || client->refused) {
+        return;
+    }
+    bool gathers = client->unfinished && !client_is_uploading(client);
+    client->taken += (uint32_t)size;
+    if (client->taken >= (gathers ? BODY_PROGRESS_BYTES : WRITE_PROGRESS_BYTES)) {
+        client->since_ns = mux->now_ns;
+        client->taken = 0;
+    }
+}
+
+static void note_speaking(struct mux *mux, struct client *client)
+{
+    client->spoke = true;
+    observe(mux, (struct mux_event){.kind = MUX_CLIENT_SPOKE,
+                                    .client_id = client_id(client),
+                                    .client = client->serial});
+}
+
+void client_received(struct mux *mux, struct client *client, struct span bytes)
+{
+    if (!client->spoke) {
+        note_speaking(mux, client);
+    }
+    mux->counters.client_bytes_in += bytes.size;
+    if (client->state == CLIENT_LINGERING) {
+        discard(mux, client, bytes.size);
+        return;
+    }
+    if (client->state != CLIENT_OPEN) {
+        return;
+    }
+    count_progress(mux, client, bytes.size);
+    if (!buf_append(&mux->client_bufs, &client->in, bytes)) {
+        client_refuse(mux, client, REASON_MEMORY, 0);
+    } else {
+        requests_frame(mux, client);
+    }
+    client_mark(mux, client);
 }

@@ -13,7 +13,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 /* Whether a vanished client's response has too much to come to be swallowed. `have` bytes of an unfinished
  * piece are there, or a piece of as many was taken. */
@@ -26,24 +26,6 @@ static bool is_orphan_too_large(const struct link *link, const struct exchange *
     return frame->until_end || link->swallowed + have > ORPHAN_BYTES_MAX ||
            link->framer.left > ORPHAN_BYTES_MAX ||
            (frame->size > have && frame->size - have > ORPHAN_BYTES_MAX);
-}
-
-void response_report(struct mux *mux, const struct link *link, const struct exchange *exchange,
-                     struct span piece)
-{
-    if (!is_observed(mux, MUX_RESPONSE)) {
-        return;
-    }
-    const struct client *client = exchange->client;
-    uint64_t since_ns = exchange->sent_ns == TIME_NEVER ? exchange->arrived_ns : exchange->sent_ns;
-    observe(mux, (struct mux_event){.kind = MUX_RESPONSE,
-                                    .client_id = client == NULL ? MUX_ID_NONE : client_id(client),
-                                    .client = client == NULL ? 0 : client->serial,
-                                    .link_id = link_id(link),
-                                    .link = link->serial,
-                                    .exchange = exchange->serial,
-                                    .bytes = piece,
-                                    .ns = mux->now_ns - since_ns});
 }
 
 /* The link works, and may be trusted with more. */
@@ -85,8 +67,6 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     } else if (client != NULL && told_to_close &&
                (client->state == CLIENT_OPEN || client->exchanges_count > 0)) {
         client_flush(mux, client, REASON_EARLY_RESPONSE);
-    } else if (client != NULL) {
-        client_settle(mux, client);
     }
     if (ends_link) {
         link_replace(mux, link, REASON_REQUEST_CLOSES);
@@ -96,19 +76,12 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     return link->state == LINK_UP;
 }
 
-/* The last piece, for everybody who has asked for it. Whoever goes meanwhile, with half of a request on the
- * link, ends the link only afterwards: the piece stands in its buffer, and is the leader's too. */
+/* The last piece, for everybody who has asked for it. */
 static bool complete_for_all(struct mux *mux, struct link *link, struct exchange *exchange,
                              const struct frame *frame, struct span piece)
 {
-    link->sharing = true;
     share_response(mux, link, exchange, frame->kind, piece);
-    link->sharing = false;
-    (void)complete(mux, link, exchange, frame);
-    if (link->replaced_after != REASON_NONE) {
-        link_replace(mux, link, link->replaced_after);
-    }
-    return link->state == LINK_UP;
+    return complete(mux, link, exchange, frame);
 }
 
 /* Whether nothing follows this exchange, since the multiplexer is stopping. */
@@ -123,6 +96,11 @@ static bool is_last(const struct mux *mux, const struct exchange *exchange)
 static bool take_piece(struct mux *mux, struct link *link, struct exchange *exchange,
                        const struct frame *frame, struct span piece)
 {
+    if (exchange->client != NULL && !mux->any_order &&
+        list_first(&exchange->client->exchanges) != &exchange->client_node) {
+        answers_give(mux,
+                     exchange->client); /* what it has asked before, and has failed, comes first */
+    }
     response_report(mux, link, exchange, piece);
     struct client *client = exchange->client;
     if (!frame->interim) {
@@ -180,45 +158,6 @@ static void finish(struct mux *mux, const struct exchange *exchange)
     if (!client_deliver(mux, exchange->client, NULL, 0, span_of(bytes, size))) {
         client_gone(mux, exchange->client, REASON_MEMORY);
     }
-}
-
-void response_ended(struct mux *mux, struct link *link)
-{
-    struct exchange *exchange = exchange_first(&link->exchanges);
-    if (exchange == NULL || !exchange->until_end) {
-        return;
-    }
-    if (exchange->client != NULL && !exchange->closes_client) {
-        link->sharing = true; /* the link has ended by itself, whoever goes now */
-        finish(mux, exchange);
-        link->sharing = false;
-    }
-    (void)complete(mux, link, exchange, &(struct frame){.closes = false});
-}
-
-/* Tells of bytes that are not, or may not be, the answer to a request (NULL: nobody waits for any). */
-static void report_bytes(struct mux *mux, enum mux_event_kind kind, const struct link *link,
-                         const struct request *request, struct span bytes)
-{
-    observe(mux, (struct mux_event){.kind = kind,
-                                    .link_id = link_id(link),
-                                    .link = link->serial,
-                                    .request = request,
-                                    .bytes = bytes});
-}
-
-/* Bytes that nobody waits for: counted, told, dropped. */
-static void count_stray(struct mux *mux, const struct link *link, const struct request *request,
-                        struct span bytes)
-{
-    mux->counters.strays++;
-    report_bytes(mux, MUX_STRAY, link, request, bytes);
-}
-
-void response_stray(struct mux *mux, struct link *link)
-{
-    count_stray(mux, link, NULL, buf_view(&link->in));
-    link_replace(mux, link, REASON_TARGET_STRAY);
 }
 
 /* Whether an exchange waits for bytes of the target. */
@@ -299,7 +238,7 @@ static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes
         drop_unasked(mux, link, message);
         return frame.size;
     }
-    count_stray(mux, link, NULL, bytes);
+    link_count_stray(mux, link, NULL, bytes);
     link_replace(mux, link, REASON_TARGET_STRAY);
     return 0;
 }
@@ -324,14 +263,14 @@ static bool is_declined(const struct link *link, const struct exchange *exchange
 static bool take_wrong(struct mux *mux, struct link *link, struct exchange *exchange,
                        struct span message)
 {
-    count_stray(mux, link, &exchange->request, message);
+    link_count_stray(mux, link, &exchange->request, message);
     if (!exchange->whole || link->written < exchange->out_end) {
         link_replace(mux, link, REASON_TARGET_MALFORMED); /* half of the request is on it */
         return false;
     }
     link->swallowed = 0;
     quiet_unasked(&link->quiet); /* by order it may have been nobody's */
-    share_fail(mux, exchange, REASON_TARGET_MALFORMED);
+    exchange_fail_joiners(mux, exchange, REASON_TARGET_MALFORMED);
     exchange_fail(mux, exchange, REASON_TARGET_MALFORMED);
     return link->state == LINK_UP;
 }
@@ -372,7 +311,7 @@ static size_t take_next(struct mux *mux, struct link *link, struct span bytes)
             return frame.size;
         }
         if (!is_match(mux, link, exchange, piece)) {
-            count_stray(mux, link, &exchange->request, piece);
+            link_count_stray(mux, link, &exchange->request, piece);
             quiet_unasked(&link->quiet);
             return frame.size;
         }
@@ -400,14 +339,14 @@ static bool take_identified(struct mux *mux, struct link *link, const struct fra
 {
     struct exchange *exchange = ids_find(&link->ids, frame->id);
     if (!awaits(exchange)) {
-        count_stray(mux, link, NULL, piece);
+        link_count_stray(mux, link, NULL, piece);
         return true;
     }
     if (is_wrong) {
         return begin_response(mux, link, exchange) && take_wrong(mux, link, exchange, piece);
     }
     if (!is_match(mux, link, exchange, piece)) {
-        count_stray(mux, link, &exchange->request, piece);
+        link_count_stray(mux, link, &exchange->request, piece);
         return true;
     }
     return begin_response(mux, link, exchange) &&
@@ -461,7 +400,27 @@ static void drop_greeting(struct mux *mux, struct link *link, struct span bytes)
     mux->counters.greetings += link->quiet.greeted_ns == 0;
     quiet_greeted(mux, &link->quiet);
     report_bytes(mux, MUX_GREETING, link, NULL, bytes);
-    link_touch(mux, link);
+    link_mark(mux, link);
+}
+
+/* Cuts responses out of what has come, and keeps what is left. */
+static void take_bytes(struct mux *mux, struct link *link, struct span bytes)
+{
+    bool is_kept = !buf_is_empty(&link->in);
+    if (is_kept && !buf_append(&mux->link_bufs, &link->in, bytes)) {
+        link_replace(mux, link, REASON_MEMORY);
+        return;
+    }
+    link->is_read = true;
+    size_t taken = take_responses(mux, link, is_kept ? buf_view(&link->in) : bytes);
+    link->is_read = false;
+    if (!link_is_usable(link)) {
+        buf_clear(&mux->link_bufs, &link->in);
+    } else if (is_kept) {
+        buf_consume(&mux->link_bufs, &link->in, taken);
+    } else if (!buf_append(&mux->link_bufs, &link->in, span_from(bytes, taken))) {
+        link_replace(mux, link, REASON_MEMORY);
+    }
 }
 
 void link_received(struct mux *mux, struct link *link, struct span bytes)
@@ -478,23 +437,32 @@ void link_received(struct mux *mux, struct link *link, struct span bytes)
         drop_greeting(mux, link, bytes);
         return;
     }
-    if (buf_is_empty(&link->in)) {
-        size_t taken = take_responses(mux, link, bytes);
-        if (link_is_usable(link) &&
-            !buf_append(&mux->link_bufs, &link->in, span_from(bytes, taken))) {
-            link_replace(mux, link, REASON_MEMORY);
-        }
-    } else if (!buf_append(&mux->link_bufs, &link->in, bytes)) {
-        link_replace(mux, link, REASON_MEMORY);
-    } else {
-        size_t taken = take_responses(mux, link, buf_view(&link->in));
-        if (link_is_usable(link)) {
-            buf_consume(&mux->link_bufs, &link->in, taken);
-        }
-    }
+    take_bytes(mux, link, bytes);
     struct exchange *only = link->exchanges_count == 1 ? exchange_first(&link->exchanges) : NULL;
     if (mux->by_id && awaits(only) && !buf_is_empty(&link->in)) {
         (void)begin_response(mux, link, only); /* what has come of a message can be no other's */
     }
-    link_touch(mux, link);
+    link_mark(mux, link);
+}
+
+/* A response that goes on until the target has finished is complete. */
+static void complete_by_end(struct mux *mux, struct link *link)
+{
+    struct exchange *exchange = exchange_first(&link->exchanges);
+    if (exchange == NULL || !exchange->until_end) {
+        return;
+    }
+    if (exchange->client != NULL && !exchange->closes_client) {
+        finish(mux, exchange);
+    }
+    (void)complete(mux, link, exchange, &(struct frame){.closes = false});
+}
+
+void link_ended(struct mux *mux, struct link *link)
+{
+    if (link_is_usable(link)) {
+        link->has_ended = true;
+        complete_by_end(mux, link);
+    }
+    link_over(mux, link);
 }

@@ -22,103 +22,8 @@
  */
 #include <assert.h>
 
+#include "mux/internal.h"
 #include "mux/retire.h"
-#include "mux/state.h"
-
-/* ---- standing in the turns ---- */
-
-bool turn_is_due(const struct mux *mux, const struct client *client)
-{
-    if (client->state != CLIENT_OPEN && client->state != CLIENT_FINISHED) {
-        return false;
-    }
-    if (client->next == NULL || buf_size(&client->out) > mux->options.backlog_bytes_max) {
-        return false;
-    }
-    /* What it asked before, and shares with another, is read before what it asks now has an effect. */
-    return client->joined == 0 || client->next->request.resendable;
-}
-
-static void stand_nowhere(struct mux *mux, struct client *client)
-{
-    list_drop(&client->turn);
-    client->bound = false;
-    for (uint32_t slot = 0; client->reserves && slot < mux->options.links_max; slot++) {
-        if (mux->links[slot].reserver == client) {
-            mux->links[slot].reserver = NULL;
-            mux->reservers_count--;
-            client->reserves = false;
-        }
-    }
-}
-
-void turn_update(struct mux *mux, struct client *client)
-{
-    bool due = turn_is_due(mux, client);
-    if (due && client->reserves && !client->next->request.alone) {
-        stand_nowhere(mux, client); /* what was to be alone has ended without a link */
-    }
-    if (due == list_is_linked(&client->turn)) {
-        return;
-    }
-    if (due) {
-        list_push_back(&mux->turns, &client->turn);
-    } else {
-        stand_nowhere(mux, client); /* and may have kept a link from others */
-    }
-    mux->schedule_wanted = true;
-}
-
-static void turn_last(struct mux *mux, struct client *client)
-{
-    stand_nowhere(mux, client);
-    turn_update(mux, client);
-}
-
-void turn_first(struct mux *mux, struct client *client)
-{
-    stand_nowhere(mux, client);
-    if (turn_is_due(mux, client)) {
-        list_push_front(&mux->turns, &client->turn);
-    }
-    mux->schedule_wanted = true;
-}
-
-void turn_place_free(struct mux *mux, struct link *link, struct client *client)
-{
-    if (client != NULL && client->bound && client->on_link == 0 && !client->reserves) {
-        turn_last(mux, client); /* any link will do for it again */
-    }
-    if (link->reserver != NULL && link->exchanges_count == 0) {
-        turn_first(mux, link->reserver);
-    }
-    mux->schedule_wanted = true;
-}
-
-void turns_unbind(struct mux *mux, struct link *link)
-{
-    while (!list_is_empty(&link->bound)) {
-        turn_first(mux, LIST_ENTRY(list_last(&link->bound), struct client, turn));
-    }
-}
-
-/* Since when the first of them waits that is not the holder. */
-static uint64_t waits_since(const struct list *head, const struct client *holder)
-{
-    struct list *node = list_first(head);
-    if (node != NULL && LIST_ENTRY(node, struct client, turn) == holder) {
-        node = list_next(head, node);
-    }
-    return node == NULL ? TIME_NEVER : LIST_ENTRY(node, struct client, turn)->next->arrived_ns;
-}
-
-uint64_t turns_want_since(const struct mux *mux, const struct link *link,
-                          const struct client *holder)
-{
-    uint64_t any_ns = waits_since(&mux->turns, holder);
-    uint64_t bound_ns = waits_since(&link->bound, holder);
-    return any_ns < bound_ns ? any_ns : bound_ns;
-}
 
 /* Somebody stands in the turns: those that hold a link have less time, and the end of a silence counts. How
  * much depends on who waits longest and on how many holders there were in a row, so it is looked at whenever
@@ -130,26 +35,12 @@ static void urge_links(struct mux *mux)
         if (link->exchanges_count > 0) {
             link_awaited(mux, link);
         } else if (link->state == LINK_UP) {
-            link_touch(mux, link);
+            link_mark(mux, link);
         }
     }
 }
 
 /* ---- links ---- */
-
-bool link_is_full(const struct mux *mux, const struct link *link)
-{
-    uint32_t room = link->trust_missing > 0 ? 1 : mux->options.in_flight_max;
-    if (link->is_expiring || link->reserver != NULL || link->exchanges_count >= room) {
-        return true;
-    }
-    if (link->exchanges_count == 0) {
-        return false;
-    }
-    const struct exchange *newest = LIST_ENTRY(link->exchanges.prev, struct exchange, node);
-    return newest->request.alone || !newest->whole ||
-           (!mux->by_id && exchange_first(&link->exchanges)->delivered);
-}
 
 /* The link with the fewest in flight of those that have room and were silent for long enough; NULL: none. */
 static struct link *emptiest_link(struct mux *mux)
@@ -161,7 +52,7 @@ static struct link *emptiest_link(struct mux *mux)
             continue;
         }
         if (quiet_ends(mux, link) > mux->now_ns) {
-            link_touch(mux, link); /* its timer runs until then */
+            link_mark(mux, link); /* its timer runs until then */
         } else if (best == NULL || link->exchanges_count < best->exchanges_count) {
             best = link;
         }
@@ -178,7 +69,7 @@ static bool was_read(struct mux *mux, struct link *link)
     uint64_t heard_ns = link->last_io_ns > link->probed_ns ? link->last_io_ns : link->probed_ns;
     if (mux->now_ns - heard_ns > SILENCE_PROBE_NS) {
         link->probing = true;
-        link_touch(mux, link);
+        link_mark(mux, link);
         return false;
     }
     return true;
@@ -209,53 +100,43 @@ static void reserve(struct mux *mux, struct link *link, struct client *client)
     bind_to(mux, client, link);
 }
 
-/* The first client in the turns has its turn, or lets others pass. False: nobody can have one now. */
-static bool give_turn(struct mux *mux)
+enum given {
+    GIVEN,     /* the first client in the turns had its turn, or let others pass */
+    NO_ONE,    /* nobody can have one now */
+    UNSETTLED, /* a link or a request has ended: what follows from that comes first */
+};
+
+static enum given give_turn(struct mux *mux)
 {
     struct client *client = LIST_ENTRY(list_front(&mux->turns), struct client, turn);
     if (waiting_is_over(mux, client->next)) {
         exchange_fail(mux, client->next, REASON_WAIT_TIMEOUT);
-        return true;
+        return UNSETTLED;
     }
     bool has_link = client->on_link > 0;
     struct link *link = has_link ? &mux->links[client->link_slot] : emptiest_link(mux);
     if (link == NULL) {
-        return false;
+        return NO_ONE;
     }
     if (has_link && link_is_full(mux, link)) {
         bind_to(mux, client, link);
-        return true;
+        return GIVEN;
     }
     if (client->next->request.alone && link->exchanges_count > 0) {
         reserve(mux, link, client);
-        return true;
+        return GIVEN;
     }
     if (!was_read(mux, link)) {
-        return false;
+        return NO_ONE;
     }
     if (has_stray_bytes(link)) {
-        response_stray(mux, link);
-        return true;
+        link_stray(mux, link);
+        return UNSETTLED;
     }
+    struct exchange *exchange = client->next;
     list_remove(&client->turn);
-    exchange_take(mux, client->next, link);
-    return true;
-}
-
-struct client *turns_free_reserver(const struct mux *mux)
-{
-    for (uint32_t slot = 0; mux->reservers_count > 0 && slot < mux->options.links_max; slot++) {
-        struct client *client = mux->links[slot].reserver;
-        if (client != NULL && client->on_link == 0) {
-            return client;
-        }
-    }
-    return NULL;
-}
-
-bool turns_want_any_link(const struct mux *mux)
-{
-    return !list_is_empty(&mux->turns) || turns_free_reserver(mux) != NULL;
+    exchange_take(mux, exchange, link);
+    return exchange->state == EXCHANGE_TAKEN ? GIVEN : UNSETTLED;
 }
 
 /* A link is empty, and not the one that a client has reserved. False: there is no such link, or client. */
@@ -286,10 +167,15 @@ static bool recall_bound(struct mux *mux)
 void schedule(struct mux *mux)
 {
     /* Each round takes a request, or binds a client to a full link, or recalls one to a link with room. */
+    enum given given = GIVEN;
     while ((recall_reserver(mux) || !list_is_empty(&mux->turns) || recall_bound(mux)) &&
-           give_turn(mux)) {
+           given == GIVEN) {
+        given = give_turn(mux);
     }
-    mux->schedule_wanted = false;
+    mux->schedule_wanted = given == UNSETTLED;
+    if (given == UNSETTLED) {
+        return;
+    }
     if (!list_is_empty(&mux->turns)) {
         urge_links(mux);
     }

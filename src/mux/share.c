@@ -22,7 +22,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 bool share_init(struct mux *mux)
 {
@@ -66,7 +66,7 @@ static bool may_join(const struct mux *mux, const struct exchange *leader)
         return false;
     }
     if (leader->state == EXCHANGE_TAKEN) {
-        return leader->effects_ended == mux->effects_ended;
+        return leader->effects_ended == mux->effects_ended && !leader->link->is_lost;
     }
     assert(leader->state == EXCHANGE_WAITING);
     const struct client *client = leader->client;
@@ -111,67 +111,6 @@ void share_leave(struct mux *mux, struct exchange *exchange)
     list_remove(&exchange->node);
     exchange->client->joined--;
     mux->joined_count--;
-}
-
-/* ---- the leader's end ---- */
-
-/* Its response, whole, for one that has joined. */
-static void answer(struct mux *mux, const struct link *link, struct exchange *exchange,
-                   uint8_t kind, struct span piece)
-{
-    struct client *client = exchange->client;
-    response_report(mux, link, exchange, piece);
-    if (!client_deliver(mux, client, &exchange->request, kind, piece)) {
-        client_gone(mux, client, REASON_MEMORY);
-        return;
-    }
-    mux->counters.responses++;
-    exchange_finish(mux, exchange, REASON_NONE);
-    client_settle(mux, client);
-    memory_enforce_while(mux, link);
-}
-
-void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
-                    struct span piece)
-{
-    assert(link->sharing); /* so it stays, and the piece with it, whoever goes meanwhile */
-    struct list joiners;   /* one may go while another is answered */
-    list_init(&joiners);
-    list_move_all(&joiners, &leader->joiners);
-    while (!list_is_empty(&joiners)) {
-        answer(mux, link, LIST_ENTRY(list_front(&joiners), struct exchange, node), kind, piece);
-    }
-}
-
-void share_break(struct mux *mux, struct exchange *leader, bool again, bool unprocessed)
-{
-    for (struct list *node = list_first(&leader->joiners); again && node != NULL;
-         node = list_next(&leader->joiners, node)) {
-        struct exchange *joiner = LIST_ENTRY(node, struct exchange, node);
-        joiner->resent = joiner->resent || !unprocessed;
-    }
-    if (!again) {
-        share_fail(mux, leader, REASON_LINK_BROKEN);
-    }
-}
-
-void share_fail(struct mux *mux, struct exchange *leader, enum mux_reason reason)
-{
-    while (!list_is_empty(&leader->joiners)) {
-        exchange_fail(mux, LIST_ENTRY(list_front(&leader->joiners), struct exchange, node), reason);
-    }
-}
-
-void share_expire(struct mux *mux, struct exchange *leader)
-{
-    /* In order of arrival; those who came after the request was sent have time left. */
-    while (!list_is_empty(&leader->joiners)) {
-        struct exchange *oldest = LIST_ENTRY(list_front(&leader->joiners), struct exchange, node);
-        if (oldest->arrived_ns > leader->sent_ns) {
-            return;
-        }
-        exchange_fail(mux, oldest, REASON_RESPONSE_TIMEOUT);
-    }
 }
 
 void share_end(struct mux *mux, struct exchange *exchange)

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core's own structs and the functions its files share. Private to mux/: nobody else includes
- * it.
+ * The core's own structs, and what they say of themselves. Private to mux/: nobody else includes it.
  *
- * Which file has which idea stands in ARCHITECTURE.md, "The house".
- *
- * client.c and link.c meet in exchange.c: a client that goes turns its exchanges into orphans, a
- * link that breaks fails or returns its exchanges. Neither calls back into its caller's module for
- * the same object: the functions that end a connection first take it out of every list, then speak
- * of it.
+ * Which file has which idea stands in ARCHITECTURE.md, "The house"; internal.h has the functions that the
+ * files share, and their order.
  */
 #ifndef MUX_STATE_H
 #define MUX_STATE_H
@@ -19,6 +14,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "mux/dial.h"
+#include "mux/fate.h"
 #include "mux/ids.h"
 #include "mux/keys.h"
 #include "mux/limits.h"
@@ -55,6 +51,7 @@ enum client_state {
 
 struct client {
     struct list changed;     /* in mux->changed_clients */
+    struct list marked;      /* in mux->marked_clients: what follows from a change is to be done */
     struct list turn;        /* in mux->turns or, while `bound`, in link->bound */
     struct list holding;     /* in mux->holders[place], while it holds memory; see memory.c */
     struct list exchanges;   /* head; in the order asked */
@@ -79,6 +76,7 @@ struct client {
     uint16_t joined;       /* exchanges that are JOINED */
     uint8_t link_slot : 6; /* of the link that has its exchanges, while on_link > 0 */
     bool spoke : 1;        /* bytes of it were received */
+    bool unsettled : 1;    /* more than its wishes has changed: see settle.c */
     uint8_t place;         /* where it stands by what it holds; 0: it holds nothing */
     uint8_t reason;        /* enum mux_reason, from the moment its end is decided */
     uint8_t told;          /* wishes that the engine knows of (see mark) */
@@ -119,6 +117,7 @@ enum link_state {
 
 struct link {
     struct list changed;      /* in mux->changed_links */
+    struct list marked;       /* in mux->marked_links, as clients are */
     struct list exchanges;    /* head; in the order of their bytes on the link */
     struct list bound;        /* head; clients whose turn waits for room on this link */
     struct client *reserver;  /* borrows; waits for it to be empty; NULL: nobody */
@@ -146,16 +145,18 @@ struct link {
     uint32_t trust_missing; /* responses until it carries more than one request at a time */
     enum link_state state;
     enum mux_reason reason; /* from the moment its end is decided */
+    enum link_end end;      /* what comes next, while it `is_lost` */
+    bool is_lost;           /* it was up, and what is on it is still to be settled */
+    bool is_read;           /* responses are being cut out of `in`, which stays meanwhile */
     bool answered;          /* delivered a whole response */
     bool heard;             /* a byte has come since a request went out */
     bool abort;             /* closed by a reset */
     bool probing;           /* MUX_PROBE is wanted */
     bool was_up, is_wanted;
-    bool is_extra;    /* was begun while another link was usable */
-    bool is_expiring; /* --link-lifetime is over: it takes no more requests */
-    bool blocked;     /* not read, since the client it answers is behind */
-    bool sharing;     /* whoever goes now does not end the link before its response is complete */
-    enum mux_reason replaced_after; /* ... for this; REASON_NONE: it does not */
+    bool is_extra;      /* was begun while another link was usable */
+    bool is_expiring;   /* --link-lifetime is over: it takes no more requests */
+    bool blocked;       /* not read, since the client it answers is behind */
+    bool has_ended;     /* the target has ended it: nothing else does */
     uint64_t swallowed; /* bytes of the oldest exchange's response that went to nobody */
     uint64_t retired_bytes, retired_heard_ns; /* what came since it retires, the first of it when */
     uint64_t wanted_ns; /* since when a request waits for its slot, if it `is_wanted` */
@@ -173,7 +174,7 @@ enum exchange_state {
 };
 
 struct exchange {
-    struct list node;        /* in mux->waiting, link->exchanges or leader->joiners */
+    struct list node;        /* in mux->waiting, link->exchanges, leader->joiners or mux->failed */
     struct list client_node; /* in client->exchanges */
     struct key_entry leader; /* in mux->leaders: others may join it */
     struct list joiners;     /* head; in order of arrival */
@@ -231,6 +232,9 @@ struct mux {
     uint32_t reservers_count; /* links with a reserver */
 
     struct list changed_clients, changed_links;
+    /* Empty between facts; see settle.c. */
+    struct list marked_clients, marked_links;
+    struct list failed;   /* exchanges whose clients have gone, or know them by identifier */
     struct list turns;    /* clients with a request that may be taken; see schedule.c */
     struct list waiting;  /* exchanges WAITING since they arrived, in order of arrival */
     struct heap returned; /* those that wait again, by arrival; has room for all that may come to */
@@ -279,6 +283,28 @@ static inline bool is_observed(const struct mux *mux, enum mux_event_kind kind)
     return mux->observer.event != NULL && (mux->observer.ignored >> kind & 1) == 0;
 }
 
+/* Marks: something about a client or a link has changed. What follows from that is done when the fact is. */
+static inline void client_mark(struct mux *mux, struct client *client)
+{
+    if (!list_is_linked(&client->marked)) {
+        list_push_back(&mux->marked_clients, &client->marked);
+    }
+}
+
+/* Likewise, and more follows than new wishes and deadlines. */
+static inline void client_unsettle(struct mux *mux, struct client *client)
+{
+    client->unsettled = true;
+    client_mark(mux, client);
+}
+
+static inline void link_mark(struct mux *mux, struct link *link)
+{
+    if (!list_is_linked(&link->marked)) {
+        list_push_back(&mux->marked_links, &link->marked);
+    }
+}
+
 /* Puts a connection on its changed list if it has a wish that the engine does not know of. Wishes
  * that end need no telling: the engine asks again before each call. */
 static inline void mark(struct list *changed, struct list *node, uint8_t *told, unsigned wants)
@@ -289,212 +315,64 @@ static inline void mark(struct list *changed, struct list *node, uint8_t *told, 
     *told = (uint8_t)(*told & wants);
 }
 
-/* ---- mux.c ---- */
-void observe(struct mux *mux, struct mux_event event);
-mux_id client_id(const struct client *client);
-mux_id link_id(const struct link *link);
+/* Its place in the heap of deadlines is no later than this. */
+static inline void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns)
+{
+    if (at_ns < heap_at(&mux->heap, &timer->item)) {
+        heap_set(&mux->heap, &timer->item, at_ns);
+    }
+}
 
-/* ---- table.c ---- */
-struct client *table_take(struct mux *mux);
-void table_give(struct mux *mux, struct client *client);
-struct client *table_at(const struct mux *mux, uint32_t slot);
-/* Where a client comes from; without memory for it that stays unknown (NULL). */
-void table_set_host(struct mux *mux, const struct client *client, const char *host);
-const char *table_host(const struct mux *mux, const struct client *client);
-void table_deinit(struct mux *mux);
+/* The first of mux->waiting or of a link; NULL: none. */
+static inline struct exchange *exchange_first(const struct list *head)
+{
+    struct list *node = list_first(head);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
+}
 
-/* ---- timer.c ---- */
-void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns);
-void timer_run(struct mux *mux);
-void timer_plan_trim(struct mux *mux);
+/* Likewise, of a list that is not empty. */
+static inline struct exchange *exchange_front(const struct list *head)
+{
+    return LIST_ENTRY(list_front(head), struct exchange, node);
+}
 
-/* ---- client.c ---- */
-struct client *client_open(struct mux *mux, const void *origin);
-void client_received(struct mux *mux, struct client *client, struct span bytes);
-void client_sent(struct mux *mux, struct client *client, size_t size);
-void client_ended(struct mux *mux, struct client *client);
-void client_closed(struct mux *mux, struct client *client);
-unsigned client_wants(const struct mux *mux, const struct client *client);
-uint64_t client_deadline(const struct mux *mux, const struct client *client);
-void client_expired(struct mux *mux, struct client *client);
-void client_drain(struct mux *mux, struct client *client);
-/* Closes at once: its waiting exchanges are dropped, those on a link become orphans. */
-void client_gone(struct mux *mux, struct client *client, enum mux_reason reason);
-/* Why what it has asked and nobody has sent yet is dropped. */
-enum mux_reason client_gone_reason(const struct client *client);
-/* Closes behind what is queued for it; its exchanges end as above. */
-void client_flush(struct mux *mux, struct client *client, enum mux_reason reason);
-/* Something about it has changed: its wishes, its deadline, its turn. */
-void client_touch(struct mux *mux, struct client *client);
-/* One of its exchanges has ended or no longer holds bytes. */
-void client_settle(struct mux *mux, struct client *client);
+/* The one behind it in its client's queue; NULL: none. */
+static inline struct exchange *exchange_after(const struct exchange *exchange)
+{
+    struct list *node = list_next(&exchange->client->exchanges, &exchange->client_node);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, client_node);
+}
+
+/* The one behind it on its link; NULL: none. */
+static inline struct exchange *exchange_behind(const struct exchange *exchange)
+{
+    struct list *node = list_next(&exchange->link->exchanges, &exchange->node);
+    return node == NULL ? NULL : LIST_ENTRY(node, struct exchange, node);
+}
+
 /* Whether its requests are still served. */
-bool client_is_served(const struct client *client);
-/* Whether another request of it may be queued. */
-bool client_has_room(const struct mux *mux, const struct client *client);
+static inline bool client_is_served(const struct client *client)
+{
+    return client->state == CLIENT_OPEN || client->state == CLIENT_FINISHED;
+}
 
-/* ---- client_hold.c ---- */
-/* When a client that holds a link and brings and takes nothing has to give way; TIME_NEVER: it need not. */
-uint64_t client_hold_ends(const struct mux *mux, const struct client *client);
-/* Its end is decided: if it held a link idly, the next one in a row has less time. */
-void client_hold_over(struct mux *mux, const struct client *client);
-/* Whose bytes the link waits for, or who has to take what it was given; NULL: neither. */
-struct client *link_holder(const struct mux *mux, const struct link *link);
-
-/* ---- request.c ---- */
-void client_set_partial(struct mux *mux, struct client *client, bool partial);
-/* The time for what is partial runs from now on, unless another clock does. */
-void client_clock_begins(struct mux *mux, struct client *client);
-/* Nothing behind the framed requests counts any more. */
-void client_poison(struct mux *mux, struct client *client);
-/* An error reply in the place of what comes next from it, which then does not count any more. */
-void client_refuse(struct mux *mux, struct client *client, enum mux_reason reason, uint16_t code);
-/* What the framer says of the first piece of a request that has not come whole: its `code`. */
-uint16_t request_partial_code(const struct mux *mux, const struct client *client);
 /* The exchange whose request is not whole yet, always its last; NULL: there is none. */
-struct exchange *client_unfinished(const struct client *client);
+static inline struct exchange *client_unfinished(const struct client *client)
+{
+    return client->unfinished ? LIST_ENTRY(client->exchanges.prev, struct exchange, client_node)
+                              : NULL;
+}
+
 /* Whether it holds a link with a request that is still to come. */
-bool client_is_uploading(const struct client *client);
-/* Cuts requests off the received bytes, as many as there is room for. */
-void requests_frame(struct mux *mux, struct client *client);
-/* Drops the bytes of exchanges at the front that no longer need them. */
-void requests_release(struct mux *mux, struct client *client);
+static inline bool client_is_uploading(const struct client *client)
+{
+    const struct exchange *exchange = client_unfinished(client);
+    return exchange != NULL && exchange->state == EXCHANGE_TAKEN;
+}
 
-/* ---- answer.c ---- */
-/* Queues a piece of a response for it, edited for the request (NULL: as it is). False: no memory; nothing
- * was queued. */
-bool client_deliver(struct mux *mux, struct client *client, const struct request *request,
-                    uint8_t kind, struct span piece);
-/* Answers a failed exchange, whose client is served, and finishes it. */
-void answer_give(struct mux *mux, struct exchange *exchange);
-/* Answers the failed exchanges whose turn has come. */
-void answers_give(struct mux *mux, struct client *client);
-
-/* ---- response.c ---- */
-void link_received(struct mux *mux, struct link *link, struct span bytes);
-/* The target has finished: a response that goes on until then is complete. */
-void response_ended(struct mux *mux, struct link *link);
-
-/* What has come of an unfinished message is nobody's: the link is replaced. */
-void response_stray(struct mux *mux, struct link *link);
-void response_report(struct mux *mux, const struct link *link, const struct exchange *exchange,
-                     struct span piece);
-
-/* ---- share.c ---- */
-bool share_init(struct mux *mux);
-void share_deinit(struct mux *mux);
-/* A request has come. True: it shares another's response, and needs no link. */
-bool share_join(struct mux *mux, struct exchange *exchange);
-/* It is no longer JOINED. */
-void share_leave(struct mux *mux, struct exchange *exchange);
-/* Nobody joins it any more: its response has begun. */
-void share_close(struct mux *mux, struct exchange *exchange);
-/* The whole response of the leader, for all who have joined it. */
-void share_response(struct mux *mux, const struct link *link, struct exchange *leader, uint8_t kind,
-                    struct span piece);
-/* Its link broke after it was sent. `again`: it might be sent once more, and so may theirs; else they end
- * with it. `unprocessed`: without that counting. */
-void share_break(struct mux *mux, struct exchange *leader, bool again, bool unprocessed);
-void share_fail(struct mux *mux, struct exchange *leader, enum mux_reason reason);
-/* It did not come in time; who has waited as long ends with the leader. */
-void share_expire(struct mux *mux, struct exchange *leader);
-/* The exchange leaves where it stood, for good; who has joined it goes on without it. */
-void share_end(struct mux *mux, struct exchange *exchange);
-
-/* ---- link.c ---- */
-void link_resolved(struct mux *mux, struct link *link, uint32_t count);
-void link_connected(struct mux *mux, struct link *link, const void *origin);
-void link_probed(struct mux *mux, struct link *link);
-void link_sent(struct mux *mux, struct link *link, size_t size);
-void link_ended(struct mux *mux, struct link *link);
-void link_swallowed(struct mux *mux, struct link *link, size_t size); /* no longer up */
-void link_failed(struct mux *mux, struct link *link, enum io_failure failure);
-void link_closed(struct mux *mux, struct link *link);
-unsigned link_wants(const struct mux *mux, const struct link *link);
-void link_expired(struct mux *mux, struct link *link);
-void link_touch(struct mux *mux, struct link *link);
-/* It has grown older than the clock says, if it carries nothing that we may have kept waiting. */
-void link_stalled(struct mux *mux, struct link *link, uint64_t ns);
-/* Nobody stands in the turns: --link-idle may begin to run. */
-void links_idle(struct mux *mux);
-/* Somebody waits for it: who holds it has less time. */
-void link_awaited(struct mux *mux, struct link *link);
-/* Ends it in order; its exchanges are failed or returned. */
-void link_replace(struct mux *mux, struct link *link, enum mux_reason reason);
-/* Takes the bytes of an exchange of which nothing is sent out again, and those of its client's later
- * exchanges. */
-void link_unsend(struct mux *mux, struct link *link, struct exchange *exchange);
-bool link_is_usable(const struct link *link);
-
-/* ---- schedule.c ---- */
-void schedule(struct mux *mux);
-/* Puts the client into the turns, or takes it out, as its state demands. */
-void turn_update(struct mux *mux, struct client *client);
-bool turn_is_due(const struct mux *mux, const struct client *client);
-/* Its turn is the next, if it has one. */
-void turn_first(struct mux *mux, struct client *client);
-/* An exchange of the client (NULL: an orphan) has left the link. */
-void turn_place_free(struct mux *mux, struct link *link, struct client *client);
-/* The link takes no more: who waits for it stands in the turns again. */
-void turns_unbind(struct mux *mux, struct link *link);
-/* Since when somebody waits that could have this link, were it not for the client that holds it (NULL: an
- * orphan does); TIME_NEVER: nobody does. */
-uint64_t turns_want_since(const struct mux *mux, const struct link *link,
-                          const struct client *holder);
-/* A client that waits for any link to be empty; NULL: nobody does. */
-struct client *turns_free_reserver(const struct mux *mux);
-/* Whether a client waits for any link, to take it or to have it alone. */
-bool turns_want_any_link(const struct mux *mux);
-/* Whether it is up and takes no request before something on it ends. */
-bool link_is_full(const struct mux *mux, const struct link *link);
-
-/* ---- exchange.c ---- */
-/* The first piece of a request, the next bytes behind the framed ones. False: no memory. */
-bool exchange_queue(struct mux *mux, struct client *client, const struct frame *frame,
-                    const struct request *request);
-/* Another piece of it. False: no memory. */
-bool exchange_append(struct mux *mux, struct exchange *exchange, const struct frame *frame);
-/* Something that ends in an error reply at its place in the client's order. False: no memory. */
-bool exchange_queue_failed(struct mux *mux, struct client *client, enum mux_reason reason,
-                           uint16_t code);
-void exchange_take(struct mux *mux, struct exchange *exchange, struct link *link);
-/* Up to `written` its link's bytes are in the kernel. */
-void exchange_sent(struct mux *mux, struct exchange *exchange, uint64_t written);
-/* The one behind it in its client's queue, or on its link; NULL: none. */
-struct exchange *exchange_after(const struct exchange *exchange);
-struct exchange *exchange_behind(const struct exchange *exchange);
-/* From its link back to those that wait. */
-void exchange_return(struct mux *mux, struct exchange *exchange);
-
-void exchange_fail(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
-/* The client has gone: dropped, taken back, or an orphan from now on. */
-void exchange_abandon(struct mux *mux, struct exchange *exchange);
-void exchange_finish(struct mux *mux, struct exchange *exchange, enum mux_reason reason);
-void exchange_release_bytes(struct mux *mux, struct exchange *exchange);
-struct exchange *exchange_first(const struct list *head);
-
-/* ---- write.c ---- */
-/* Puts what is there of a request on a link. False: no memory. */
-bool write_request(struct mux *mux, struct exchange *exchange, struct link *link,
-                   struct span bytes);
-/* Likewise another piece of it. Returns how many bytes it became; 0: no memory. */
-size_t write_piece(struct mux *mux, const struct exchange *exchange, const struct frame *frame,
-                   struct span piece);
-
-/* ---- waiting.c ---- */
-/* WAITING from now on; it stands nowhere. */
-void waiting_enter(struct mux *mux, struct exchange *exchange);
-/* Likewise, as old as it is; its client's turn is the next. */
-void waiting_return(struct mux *mux, struct exchange *exchange);
-void waiting_leave(struct mux *mux, struct exchange *exchange);
-/* Whether --wait-timeout is over for it. */
-bool waiting_is_over(const struct mux *mux, const struct exchange *exchange);
-/* Whether another exchange may leave those that wait and come back to them later. False: no memory. */
-bool waiting_has_room(struct mux *mux) MUST_USE;
-/* The one that arrived first; NULL: nobody waits. */
-struct exchange *waiting_first(const struct mux *mux);
-/* Deadline of the oldest, and what ends those that are due. */
-uint64_t waiting_deadline(const struct mux *mux);
-void waiting_expire(struct mux *mux);
+static inline bool link_is_usable(const struct link *link)
+{
+    return link->state == LINK_DELAYING || link->state == LINK_UP;
+}
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 enum { CHUNK_CLIENTS = 64 };
 

@@ -8,17 +8,10 @@
  */
 #include <assert.h>
 
+#include "mux/internal.h"
 #include "mux/link_deadline.h"
-#include "mux/state.h"
 
 enum { EXPIRIES_MAX = 8 /* deadlines of one connection that may be over at one moment */ };
-
-void timer_arm(struct mux *mux, struct timer *timer, uint64_t at_ns)
-{
-    if (at_ns < heap_at(&mux->heap, &timer->item)) {
-        heap_set(&mux->heap, &timer->item, at_ns);
-    }
-}
 
 static uint64_t route_deadline(const struct mux *mux)
 {
@@ -69,8 +62,21 @@ static void grace_expire(struct mux *mux)
         link_replace(mux, &mux->links[slot], REASON_SHUTDOWN);
     }
     struct exchange *oldest;
+    settle_marks(mux);
     while ((oldest = waiting_first(mux)) != NULL) {
         exchange_fail(mux, oldest, REASON_SHUTDOWN);
+        settle_marks(mux);
+        memory_enforce(mux);
+    }
+}
+
+static void waiting_expire(struct mux *mux)
+{
+    struct exchange *oldest;
+    while ((oldest = waiting_first(mux)) != NULL && waiting_deadline(mux) <= mux->due_ns) {
+        bool unreachable = waiting_is_unreachable(mux, oldest);
+        exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
+        settle_marks(mux); /* an error reply is memory */
         memory_enforce(mux);
     }
 }
@@ -127,6 +133,7 @@ static uint64_t catch_up(struct mux *mux, struct timer *timer)
     for (unsigned round = 0; (at = deadline_of(mux, timer)) <= mux->due_ns; round++) {
         assert(round < EXPIRIES_MAX); /* each comes nearer to the end */
         expired(mux, timer);
+        settle_marks(mux);
     }
     return at;
 }

@@ -14,7 +14,7 @@
  */
 #include <assert.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 /* ---- in and out ---- */
 
@@ -27,6 +27,7 @@ void waiting_enter(struct mux *mux, struct exchange *exchange)
     mux->counters.waiting++;
     if (exchange->client->next == NULL) {
         exchange->client->next = exchange;
+        turn_update(mux, exchange->client);
     }
     if (list_first(&mux->waiting) == &exchange->node) {
         timer_arm(mux, &mux->timer, waiting_deadline(mux));
@@ -47,6 +48,7 @@ void waiting_leave(struct mux *mux, struct exchange *exchange)
         do {
             client->next = exchange_after(client->next);
         } while (client->next != NULL && client->next->state != EXCHANGE_WAITING);
+        turn_update(mux, client);
     }
 }
 
@@ -111,6 +113,12 @@ static uint64_t waiting_ends(const struct mux *mux, const struct exchange *excha
     return wait_at < outage_at ? wait_at : outage_at;
 }
 
+/* Whether it has waited too long for any link to be usable. */
+bool waiting_is_unreachable(const struct mux *mux, const struct exchange *exchange)
+{
+    return outage_ends(mux, exchange) <= mux->due_ns;
+}
+
 uint64_t waiting_deadline(const struct mux *mux)
 {
     /* Both deadlines are in the order of arrival, so the oldest has the earliest. */
@@ -118,15 +126,23 @@ uint64_t waiting_deadline(const struct mux *mux)
     return oldest == NULL ? TIME_NEVER : waiting_ends(mux, oldest);
 }
 
-void waiting_expire(struct mux *mux)
+uint64_t outage_clock(const struct mux *mux)
 {
-    struct exchange *oldest;
-    while ((oldest = waiting_first(mux)) != NULL) {
-        if (waiting_ends(mux, oldest) > mux->due_ns) {
-            return;
-        }
-        bool unreachable = outage_ends(mux, oldest) <= mux->due_ns;
-        exchange_fail(mux, oldest, unreachable ? REASON_UNREACHABLE : REASON_WAIT_TIMEOUT);
-        memory_enforce(mux);
+    return mux->outage_ns +
+           (mux->outage_from_ns == TIME_NEVER ? 0 : mux->now_ns - mux->outage_from_ns);
+}
+
+void outage_update(struct mux *mux)
+{
+    bool outage = mux->usable_count == 0 && !mux->is_replacing;
+    if (outage == (mux->outage_from_ns != TIME_NEVER)) {
+        return;
+    }
+    if (outage) {
+        mux->outage_from_ns = mux->now_ns;
+        timer_arm(mux, &mux->timer, waiting_deadline(mux));
+    } else {
+        mux->outage_ns = outage_clock(mux);
+        mux->outage_from_ns = TIME_NEVER;
     }
 }

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "mux/state.h"
+#include "mux/internal.h"
 
 /* Appends pieces behind a request's first to what the link sends, each as it goes on. The request was framed
  * before, so that it is framed again without an error. */

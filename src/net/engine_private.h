@@ -4,13 +4,15 @@
  *
  * Who calls whom (down only; the kernel's events enter at the top):
  *
- *     engine_epoll.c   the loop, registration, watches
- *     route.c          a route brought to life and taken down
- *     accept.c         new clients; the pause when descriptors run out
- *     connection.c     one connection: facts to the core, wishes to the kernel
- *     connect.c        links: resolving and connecting
+ *     engine_epoll.c       the loop
+ *     route.c              a route brought to life and taken down
+ *     connection.c         one connection: facts to the core, wishes to the kernel
+ *     connect.c            links: resolving and connecting
+ *     accept.c             new clients; the pause when descriptors run out
+ *     connection_record.c  what a record says of its connection, and that it has failed
+ *     poller_epoll.c       registration, watches
  *     connection_table.c   records of connections by id
- *     reserve.c        descriptors: the limit, and those kept back for links
+ *     reserve.c            descriptors: the limit, and those kept back for links
  *
  * Invariant: descriptors of connections are closed, and their records given back, only while the
  * core's changed lists are worked off, after every event of the batch was taken in. So no event of
@@ -157,12 +159,14 @@ struct engine {
     struct epoll_event events[EVENTS_MAX];
 };
 
-/* ---- engine_epoll.c ---- */
+/* ---- poller_epoll.c ---- */
 /* Connections: edge-triggered, all they can be ready for. False: the system has no memory for it.
  */
 bool engine_register_connection(struct engine *engine, struct connection *connection) MUST_USE;
 /* Listeners and watches: level-triggered, for reading. */
 bool engine_register_reader(struct engine *engine, int fd, struct source *source) MUST_USE;
+bool engine_register_source(struct engine *engine, int fd, uint32_t events,
+                            struct source *source) MUST_USE;
 void engine_unregister(struct engine *engine, int fd);
 
 /* ---- route.c ---- */
@@ -180,6 +184,8 @@ void connection_announced(struct connection *connection, unsigned ready);
 void connection_continue(struct connection *connection);
 /* Does what the core wants of the connection. */
 void connection_match(struct engine_route *route, mux_id id);
+
+/* ---- connection_record.c ---- */
 /* Reports a failure, once; errno is logged when it is an unusual one. */
 void connection_fail(struct connection *connection, enum io_failure failure, int error);
 /* Tells the core the time if it is a link, and the route measures --gap or --delay. */

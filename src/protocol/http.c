@@ -21,37 +21,6 @@
 #include "base/compiler.h"
 #include "protocol/registry.h"
 
-static const struct {
-    uint16_t status;
-    const char *sentence;
-} refusals[] = {
-    {200, "nothing is wrong"},
-#define REFUSAL(name, status, sentence) {status, sentence},
-#include "protocol/http_refusals.def"
-#undef REFUSAL
-};
-static_assert(ARRAY_COUNT(refusals) == HTTP_REFUSAL_COUNT, "one row per refusal");
-static_assert(ARRAY_COUNT(refusals) <= HTTP_CODE_REFUSAL_BITS, "refusals fit into their bits");
-
-unsigned http_refusal_status(enum http_refusal refusal)
-{
-    assert(refusal < HTTP_REFUSAL_COUNT);
-    return refusals[refusal].status;
-}
-
-const char *http_refusal_sentence(enum http_refusal refusal)
-{
-    assert(refusal < HTTP_REFUSAL_COUNT);
-    return refusals[refusal].sentence;
-}
-
-enum frame_status http_refuse(struct frame *frame, enum frame_status status,
-                              enum http_refusal refusal)
-{
-    *frame = (struct frame){.code = (uint16_t)refusal};
-    return status;
-}
-
 /* ---- heads ---- */
 
 static size_t smaller(size_t one, size_t other)

@@ -29,19 +29,6 @@
 
 /* ---- writing ---- */
 
-void http_write(struct http_writer *writer, struct span bytes)
-{
-    if (bytes.size > 0) {
-        memmove(writer->out + writer->size, bytes.data, bytes.size); /* it may stand in `out` */
-        writer->size += bytes.size;
-    }
-}
-
-void http_write_text(struct http_writer *writer, const char *text)
-{
-    http_write(writer, span_of(text, strlen(text)));
-}
-
 /* ---- what is left out ---- */
 
 struct pass {

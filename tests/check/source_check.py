@@ -19,6 +19,8 @@ import pathlib
 import re
 import sys
 
+import call_graph
+
 FOLDERS = ("src", "tests", "examples", "bench")
 LINE_COLUMNS_MAX = 110
 FUNCTION_LINES_MAX = 80
@@ -229,6 +231,54 @@ def deadline_table(source):
             yield source.line_of(match.start()), f"ARCHITECTURE.md, \"Deadlines\", does not name {flag}"
 
 
+TREE_RULES = {}
+
+
+def tree_rule(function):
+    """Registers a rule that takes all sources and the root, and yields (path, line, sentence)."""
+    TREE_RULES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def file_orders(root):
+    """Folder -> its files from the ground up, as file_order.txt has them."""
+    orders, folder = {}, None
+    path = root / "tests/check/file_order.txt"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        if line.startswith("#"):
+            continue
+        head, colon, rest = line.partition(":")
+        folder = head.strip() if colon else folder
+        orders.setdefault(folder, []).extend((rest if colon else line).split())
+    return orders
+
+
+@tree_rule
+def calls_down(sources, root):
+    """within a folder, a file calls only those in front of it in file_order.txt"""
+    orders = file_orders(root)
+    functions = call_graph.functions_of(sources)
+    for path in sorted({function.path for function in functions}):
+        folder, file = path.split("/")[1:]
+        if file.removesuffix(".c") not in orders.get(folder, ()):
+            yield path, 1, "has no place in tests/check/file_order.txt"
+    for caller, called in call_graph.calls_of(functions).items():
+        order = orders.get(caller.folder, [])
+        for callee in called:
+            if caller.folder == callee.folder and {caller.file, callee.file} <= set(order) and \
+                    order.index(caller.file) < order.index(callee.file):
+                yield caller.path, caller.line, (f"{caller.name} calls {callee.name}, which is further up, "
+                                                 f"in {callee.path}")
+
+
+@tree_rule
+def no_rings(sources, _root):
+    """no function can reach itself"""
+    for ring in call_graph.rings(call_graph.calls_of(call_graph.functions_of(sources))):
+        names = sorted(f"{function.file}.c: {function.name}" for function in ring)
+        yield ring[0].path, ring[0].line, "functions reach themselves: " + ", ".join(names)
+
+
 def read_sources(root):
     """All files below the folders, in the order of their paths."""
     sources = []
@@ -240,8 +290,12 @@ def read_sources(root):
     return sources
 
 
-def check(sources, name):
+def check(sources, root, name):
     """Yields `path:line: sentence` for each violation of one rule."""
+    if name in TREE_RULES:
+        for path, line, sentence in TREE_RULES[name](sources, root):
+            yield f"{path}:{line}: {sentence}"
+        return
     function, suffixes, only = RULES[name]
     for source in sources:
         if source.path.endswith(suffixes) and (only is None or source.path.startswith(only + "/")):
@@ -257,10 +311,12 @@ def main(arguments):
     parser.add_argument("rules", nargs="*", metavar="RULE", help="default: all")
     options = parser.parse_args(arguments)
     if options.list:
-        for name, (function, _, _) in RULES.items():
+        functions = {name: row[0] for name, row in RULES.items()} | TREE_RULES
+        for name, function in functions.items():
             print(f"{name}: {function.__doc__}")
         return 0
-    unknown = [name for name in options.rules if name not in RULES]
+    names = [*RULES, *TREE_RULES]
+    unknown = [name for name in options.rules if name not in names]
     if unknown:
         print(f"no rule '{unknown[0]}'; --list names them", file=sys.stderr)
         return 2
@@ -268,7 +324,8 @@ def main(arguments):
     if not any(source.path.startswith("src/") and source.path.endswith(".c") for source in sources):
         print(f"no C files in '{options.root / 'src'}'", file=sys.stderr)
         return 2
-    violations = [line for name in options.rules or RULES for line in check(sources, name)]
+    violations = [line for name in options.rules or names
+                  for line in check(sources, options.root, name)]
     for line in violations:
         print(line)
     return 1 if violations else 0

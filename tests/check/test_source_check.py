@@ -13,7 +13,10 @@ TOP = "/* SPDX-License-Identifier: MIT */\n/* What this file is for. */\n"
 CLEAN = {
     "src/base/list.h": TOP + "#include <stddef.h>\n\nstruct list;\n",
     "src/protocol/echo.c": TOP + '#include "protocol/echo.h"\n\n#include <string.h>\n\n#include "base/list.h"\n',
-    "src/mux/mux.c": TOP + '#include <stdio.h>\n\n#include "base/list.h"\n#include "protocol/echo.h"\n',
+    "src/mux/mux.c": TOP + '#include <stdio.h>\n\n#include "base/list.h"\n#include "protocol/echo.h"\n'
+                           "\nvoid top(void)\n{\n    low();\n}\n",
+    "src/mux/low.c": TOP + "void low(void)\n{\n}\n",
+    "tests/check/file_order.txt": "# a comment\nmux: low\n  mux\ncli: main\n",
     "src/net/engine.c": TOP + '#include <errno.h>\n\n#include "mux/mux.h"\n',
     "src/cli/main.c": TOP + '#include "config/config.h"\n#include "net/engine.h"\n\nint main(void)\n{\n'
                             "    return 0;\n}\n",
@@ -70,11 +73,18 @@ VIOLATIONS = [
     ("white-space", "src/mux/mux.c", "int a;\n\n", "does not end with one newline"),
     ("todo-number", "src/mux/mux.c", "/* TODO: later */\n", "TODO without a number"),
     ("todo-number", "src/mux/mux.c", "/* FIXME(me) later */\n", "FIXME without a number"),
+    ("calls-down", "src/mux/low.c", "void up(void)\n{\n    top();\n}\n",
+     "up calls top, which is further up, in src/mux/mux.c"),
+    ("calls-down", "src/mux/new.c", TOP + "void other(void)\n{\n}\n", "has no place in tests/check/file_order.txt"),
+    ("no-rings", "src/mux/low.c", "void again(void)\n{\n    again();\n}\n",
+     "functions reach themselves: low.c: again"),
+    ("no-rings", "src/mux/low.c", "void one(void)\n{\n    two();\n}\n\nvoid two(void)\n{\n    one();\n}\n",
+     "functions reach themselves: low.c: one, low.c: two"),
     ("function-length", "src/mux/mux.c", function_of(81), "a function of 81 lines; 80 at most"),
     ("deadline-table", "src/config/option_table.c", 'DURATION("gap", gap_ns, "0")\n', "does not name `--gap`"),
     ("deadline-table", "src/config/option_table.c", '.name = "grace",\n    .type = OPTION_DURATION,\n',
      "does not name `--grace`"),
-    ("file-length", "src/mux/mux.c", "int a;\n" * 500, "506 lines; 500 at most"),
+    ("file-length", "src/mux/mux.c", "int a;\n" * 500, "511 lines; 500 at most"),
 ]
 
 # What looks like a violation, and is none.
