@@ -17,12 +17,17 @@
  *    we ask: sched_yield gives way within a control group or a session, not to others. Asleep the same
  *    waits are short, so the score alone would make us try again and again.
  *
+ * And it sleeps where the control group has a quota below one processor (a container): what is spent awake
+ * is missing when there is work, and then everybody waits until the quota is renewed. That is looked at now
+ * and then, as a quota may be changed.
+ *
  * A pause is ten times as long as the wait that caused it. One that begins within the length of the last
  * is twice as long as that, up to a second: where spinning does harm, it is tried once a second.
  */
 #include "net/spin.h"
 
 #include "base/units.h"
+#include "net/cpu_quota.h"
 #include "net/sys.h"
 
 enum { SCORE_MAX = 16, SCORE_SPINS = 8, SCORE_LOSS = 3 };
@@ -34,6 +39,8 @@ enum { SCORE_MAX = 16, SCORE_SPINS = 8, SCORE_LOSS = 3 };
 
 enum { PAUSE_FACTOR = 10 };
 #define PAUSE_MAX_NS (1 * NS_PER_S)
+
+#define QUOTA_LOOK_NS (200 * NS_PER_MS)
 
 void spin_init(struct spin *spin, uint64_t duration_ns)
 {
@@ -79,9 +86,21 @@ static void judge(struct spin *spin, bool was_ready, bool found, uint64_t spent_
     }
 }
 
-static bool is_worth_it(const struct spin *spin, uint64_t now_ns)
+static bool has_quota(struct spin *spin, uint64_t now_ns)
 {
-    return !spin->adapts || (spin->score >= SCORE_SPINS && now_ns >= spin->resume_ns);
+    if (now_ns >= spin->look_ns) {
+        spin->has_quota = cpu_quota_percent() < 100;
+        spin->look_ns = now_ns + QUOTA_LOOK_NS;
+    }
+    return spin->has_quota;
+}
+
+static bool is_worth_it(struct spin *spin, uint64_t now_ns)
+{
+    if (!spin->adapts) {
+        return true;
+    }
+    return spin->score >= SCORE_SPINS && now_ns >= spin->resume_ns && !has_quota(spin, now_ns);
 }
 
 /* Asks until something has come, or the time is over. `*is_ready`: it was there already. */

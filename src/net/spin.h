@@ -7,8 +7,8 @@
  * between the questions, so that whoever shares it gets on with the work that is waited for.
  *
  * SPIN_AUTO does so only where it is likely to pay: there are two processors or more, the last waits
- * were short, and nobody needs the processor meanwhile. A process with nothing to do sleeps, and costs
- * nothing.
+ * were short, nobody needs the processor meanwhile, and the control group has no quota below one processor.
+ * A process with nothing to do sleeps, and costs nothing.
  */
 #ifndef NET_SPIN_H
 #define NET_SPIN_H
@@ -26,6 +26,8 @@ struct spin {
     uint8_t score;      /* adapts: how short the last waits were */
     uint64_t pause_ns;  /* adapts: the last pause (spin.c); 0: there was none */
     uint64_t resume_ns; /* when it ends */
+    bool has_quota;     /* adapts: of less than a processor */
+    uint64_t look_ns;   /* when that is looked at again */
     uint64_t spent_ns;
     uint64_t hits, misses; /* waits that ended awake, and that slept after all */
     uint64_t robbed;       /* of both */

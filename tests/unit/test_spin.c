@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "net/cpu_quota.h"
 #include "net/spin.h"
 #include "net/sys.h"
 #include "unit.h"
@@ -20,6 +21,8 @@ static struct {
     unsigned asked, yielded, slept;
     int64_t timeout_ns; /* of the last sleep */
     int processors;
+    unsigned quota;       /* in percent */
+    unsigned looked;      /* at the quota */
     uint64_t hog_ns;      /* a yield gives the processor away for so long */
     bool is_shared;       /* nothing comes as long as we are awake: who would bring it cannot run */
     uint64_t throttle_ns; /* a question takes so much longer: the quota is spent */
@@ -42,6 +45,12 @@ int sys_processors_count(void)
     return world.processors;
 }
 
+unsigned cpu_quota_percent(void)
+{
+    world.looked++;
+    return world.quota;
+}
+
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int64_t timeout_ns)
 {
     (void)epoll_fd, (void)events, (void)capacity;
@@ -62,6 +71,7 @@ static void begin(uint64_t duration_ns)
 {
     memset(&world, 0, sizeof world);
     world.processors = 2;
+    world.quota = CPU_QUOTA_NONE;
     spin_init(&world.spin, duration_ns);
 }
 
@@ -212,6 +222,47 @@ static void test_where_nothing_comes_while_it_is_awake_auto_nearly_always_sleeps
     }
     assert_in_range(world.spin.misses, 1, 100);
     assert_true(world.spin.spent_ns < world.now_ns / 1000);
+}
+
+/* ---- a quota ---- */
+
+static void test_with_a_quota_below_a_processor_auto_sleeps(void **state)
+{
+    (void)state;
+    begin_auto();
+    world.quota = 99;
+    assert_int_equal(waits_until_awake(US(20)), 100);
+    begin_auto();
+    world.quota = 100;
+    assert_int_equal(waits_until_awake(US(20)), 8);
+}
+
+static void test_a_quota_that_changes_is_seen_within_a_fifth_of_a_second(void **state)
+{
+    (void)state;
+    begin_auto();
+    assert_int_equal(waits_until_awake(US(20)), 8);
+    world.quota = 50;
+    world.now_ns += 200 * NS_PER_MS;
+    assert_int_equal(waits_until_awake(US(20)), 100);
+    world.quota = CPU_QUOTA_NONE;
+    world.now_ns += 200 * NS_PER_MS;
+    assert_int_equal(waits_until_awake(US(20)), 0);
+}
+
+static void test_the_quota_is_looked_at_five_times_a_second_and_never_at_rest(void **state)
+{
+    (void)state;
+    begin_auto();
+    for (int turn = 0; turn < 1000; turn++) {
+        (void)wait_for(10 * NS_PER_MS, -1);
+    }
+    assert_int_equal(world.looked, 0);
+    uint64_t from_ns = world.now_ns;
+    while (world.now_ns < from_ns + NS_PER_S) {
+        (void)wait_for(US(20), -1);
+    }
+    assert_in_range(world.looked, 5, 6);
 }
 
 /* ---- robbed ---- */
@@ -368,6 +419,9 @@ int main(void)
         cmocka_unit_test(test_auto_gives_up_though_most_waits_find_something_at_once),
         cmocka_unit_test(test_where_nothing_comes_while_it_is_awake_auto_nearly_always_sleeps),
         cmocka_unit_test(test_auto_sleeps_on_a_machine_with_one_processor),
+        cmocka_unit_test(test_with_a_quota_below_a_processor_auto_sleeps),
+        cmocka_unit_test(test_a_quota_that_changes_is_seen_within_a_fifth_of_a_second),
+        cmocka_unit_test(test_the_quota_is_looked_at_five_times_a_second_and_never_at_rest),
         cmocka_unit_test(test_behind_a_robbed_wait_auto_pauses_ten_times_as_long),
         cmocka_unit_test(test_a_spent_quota_robs_as_well),
         cmocka_unit_test(test_the_turn_of_somebody_quick_is_no_robbery),
