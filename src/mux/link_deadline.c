@@ -104,7 +104,7 @@ uint64_t link_lifetime_ends(const struct mux *mux, const struct link *link)
 static uint64_t idle_deadline(const struct mux *mux, const struct link *link)
 {
     if (link->is_expiring) {
-        return mux->now_ns;
+        return mux->due_ns; /* at once, which is not the present: that is due in the next turn */
     }
     if (turns_want_any_link(mux)) { /* who waits, but for another link, does not keep this one */
         uint64_t at = quiet_ends(mux, link);

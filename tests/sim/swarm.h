@@ -91,6 +91,7 @@ struct engine_habits {
     bool shuffles;          /* reports in any order, not always the same */
     uint32_t later_percent; /* a ready connection is left for the next turn */
     uint64_t tick_max_ns;   /* what a system call takes */
+    uint64_t wake_ns;       /* what each turn looks at is so old when it begins */
     uint64_t stop_max_ns;   /* the engine does not run for so long, sometimes; 0: never */
 };
 

@@ -195,6 +195,21 @@ static void test_what_became_due_after_the_last_look_waits(void **state)
     assert_true(play_link(1)->closed);
 }
 
+/* The engine always looks a little later than what was due. */
+static void test_a_link_that_has_expired_ends_however_late_each_look_is(void **state)
+{
+    (void)state;
+    struct mux_options options = short_times();
+    options.link_lifetime_ns = SECONDS(1);
+    play_open(&options);
+    struct peer *client = asking("g1\n");
+    play_late(SECONDS(1) + MS(1), SECONDS(1));
+    play_say(play_link(1), "R1\n");
+    play_got(client, "R1\n");
+    play_late(MS(2), MS(1));
+    assert_true(play_link(1)->closed);
+}
+
 static void test_what_was_due_before_the_last_look_ends(void **state)
 {
     (void)state;
@@ -289,6 +304,7 @@ int main(void)
         PLAYED(test_a_jump_over_every_deadline_does_no_harm),
         PLAYED(test_a_link_whose_lifetime_ran_out_while_it_delayed_is_not_used),
         PLAYED(test_what_became_due_after_the_last_look_waits),
+        PLAYED(test_a_link_that_has_expired_ends_however_late_each_look_is),
         PLAYED(test_what_was_due_before_the_last_look_ends),
         PLAYED(test_a_stall_ages_a_link_that_carries_nothing),
         PLAYED(test_a_stall_takes_nothing_of_a_requests_time),
