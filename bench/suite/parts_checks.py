@@ -73,6 +73,8 @@ def strict_sections(store: Store) -> list[Section]:
 
 LOCKSTEP = "lock-step"
 PIPELINED = "pipelined"
+ROUTES = "lock-step beside idle routes"
+IDLE_ROUTES = (0, 1000)
 REQUESTS = 2000
 REQUESTS_QUICK = 500
 COUNTED_CLIENTS = (1, 64)
@@ -89,7 +91,19 @@ def instruction_cases(session: Session) -> list[tuple]:
 def measure_instructions(session: Session) -> None:
     requests = REQUESTS_QUICK if session.options.quick else REQUESTS
     session.measure("instructions", [instruction_job(session, requests, *case)
-                                     for case in instruction_cases(session)], 1)
+                                     for case in instruction_cases(session)] +
+                    [routes_job(session, requests, idle) for idle in IDLE_ROUTES], 1)
+
+
+def routes_job(session: Session, requests: int, idle: int) -> Job:
+    """One busy route of the engine's own, beside so many that nobody asks."""
+    def run() -> dict:
+        once, twice = (count_of(session, "echo", 1, number, lambda target: [
+            session.options.programs / "bench-routes", "127.0.0.1:0", target.address, idle])
+            for number in (requests, 2 * requests))
+        return {"instructions": (twice - once) / requests}
+
+    return Job(ROUTES, OURS, f"echo, {idle}", run)
 
 
 def instruction_job(session: Session, requests: int, mode: str, wire: str, clients: int, flags: tuple) -> Job:
@@ -102,14 +116,18 @@ def instruction_job(session: Session, requests: int, mode: str, wire: str, clien
 
 
 def count_instructions(session: Session, wire: str, clients: int, requests: int, flags: tuple) -> int:
+    return count_of(session, wire, clients, requests, lambda target: [
+        session.options.program, "server", "-p", wire, "-t", target.address, "-l", "127.0.0.1:0", "--spin", "off",
+        *flags])
+
+
+def count_of(session: Session, wire: str, clients: int, requests: int, command) -> int:
     crew = session.crew
     file = crew.work / "callgrind"
     with session.cast() as cast:
         target = cast.bare(wire)
         mux = cast.keep(crew.start("multiplexer under valgrind", [
-            "valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", session.options.program, "server",
-            "-p", wire, "-t", target.address, "-l", "127.0.0.1:0", "--spin", "off", *flags], SERVERS.middle),
-                        (0,))
+            "valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *command(target)], SERVERS.middle), (0,))
         run_fixed(session, mux, wire, clients, requests)
     return instructions_in(file.read_text())
 

@@ -48,8 +48,7 @@ static void drain(struct server *server, int signal_number)
     log_line_duration(&line, "grace", server->config->grace_ns);
     log_line_end(&line);
     server->draining = true;
-    engine_stop_listening(server->route);
-    mux_drain(server->mux);
+    engine_close_route(server->route, NULL, NULL);
 }
 
 static void stop_at_once(struct server *server, int signal_number)

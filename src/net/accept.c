@@ -174,6 +174,7 @@ void accept_ready(struct listener *listener)
     if (listener->fd < 0 || !listener->is_armed) {
         return; /* closed or paused since the event was taken from the kernel */
     }
+    agenda_touch(listener->route);
     for (int count = 0; count < ACCEPTS_MAX; count++) {
         if (accept_one(listener) != ACCEPTED_ONE) {
             return;

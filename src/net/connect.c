@@ -76,6 +76,7 @@ void connect_resolved(void *context)
     if (!resolver_take(route->resolver, route->addresses, &route->addresses_count, &trouble)) {
         return;
     }
+    agenda_touch(route);
     route->engine->lookups_running--;
     reserve_fill(route->engine);
     route->missing_interface = trouble == NULL ? NULL : host_missing_interface(route->target.host);

@@ -208,6 +208,7 @@ static void shut(struct connection *connection)
 void connection_announced(struct connection *connection, unsigned ready)
 {
     assert(connection->id != MUX_ID_NONE);
+    agenda_touch(connection->route);
     if (has(connection, CONNECTION_FAILED)) {
         return;
     }
@@ -234,6 +235,7 @@ void connection_announced(struct connection *connection, unsigned ready)
 
 void connection_continue(struct connection *connection)
 {
+    agenda_touch(connection->route);
     if (has(connection, CONNECTION_FAILED)) {
         return;
     }

@@ -83,8 +83,17 @@ const char *engine_missing_interface(const struct engine_route *route);
  * reset. */
 void engine_stop_listening(struct engine_route *route);
 
+/* Ends a route in order: it listens no more, and its core drains (mux_drain). At the end of the turn in which
+ * the core has finished, `finished` is called (NULL: nobody is told); it may remove the route, and stop the
+ * engine. May be called again, to be told somewhere else. */
+void engine_close_route(struct engine_route *route, void (*finished)(void *context), void *context);
+
+/* Closes whatever the route still has, at once, and forgets it. The core is not told. Not from inside the
+ * observer, nor while events of the route may be in the batch: from `finished`, or outside engine_run. */
+void engine_remove_route(struct engine_route **route);
+
 /* Calls `ready` in the loop whenever the descriptor is readable (level-triggered); it may call
- * engine_stop, engine_stop_listening, engine_watch and mux_drain. The descriptor stays the
+ * engine_stop, engine_stop_listening, engine_close_route and engine_watch. The descriptor stays the
  * caller's, open until engine_unwatch or engine_destroy. */
 bool engine_watch(struct engine *engine, int fd, void (*ready)(void *context), void *context,
                   struct error *error) MUST_USE;

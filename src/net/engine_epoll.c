@@ -5,13 +5,14 @@
  * A turn:
  *
  *     wait           until an event or the earliest deadline; not at all if a connection has more to read
- *     clock          read once, and told to every core
+ *     clock          read once, and told to each core that something happens to
  *     links          those with more to read, then those announced
  *     clients        likewise
  *     watches        signals, lookups
  *     deadlines      what is due, now that what has come is known
  *     listeners      new clients
- *     changed lists  each core admits, then names its links and clients: the kernel is made to match
+ *     changed lists  each of these cores admits, then names its links and clients: the kernel is made to
+ *                    match
  *
  * Facts of links come before those of clients, so that what the target said counts before requests
  * are admitted. The batch of events is gone through once for each kind: it is small and in the
@@ -95,6 +96,7 @@ struct engine *engine_create(struct log *log, struct error *error)
     engine->log_source.kind = SOURCE_LOG;
     engine->log_watched_fd = -1;
     list_init(&engine->routes);
+    list_init(&engine->touched);
     list_init(&engine->watches);
     list_init(&engine->unfinished[SOURCE_CLIENT]);
     list_init(&engine->unfinished[SOURCE_LINK]);
@@ -125,6 +127,7 @@ void engine_destroy(struct engine **engine_pointer)
     }
     unwatch_log(engine);
     reserve_empty(engine);
+    heap_deinit(&engine->deadlines);
     (void)sys_close(engine->epoll_fd);
     free(engine);
     *engine_pointer = NULL;
@@ -207,25 +210,14 @@ static void take_unfinished(struct engine *engine, enum source_kind kind)
 
 /* ---- the turn ---- */
 
-static struct engine_route *route_after(const struct engine *engine, const struct list *node)
+/* The clock, `asked_ns` after it was read last or sooner. Cores are told when something happens to them, and
+ * all of them when time was lost. */
+static void read_clock(struct engine *engine, uint64_t asked_ns)
 {
-    struct list *next =
-        node == NULL ? list_first(&engine->routes) : list_next(&engine->routes, node);
-    return next == NULL ? NULL : LIST_ENTRY(next, struct engine_route, node);
-}
-
-/* The clock, `asked_ns` after it was read last or sooner. */
-static void tell_clock(struct engine *engine, uint64_t asked_ns)
-{
-    uint64_t now_ns = run_clock_read(&engine->clock, asked_ns);
-    uint64_t lost_ns = engine->clock.lost_ns - engine->lost_told_ns;
-    engine->lost_told_ns = engine->clock.lost_ns;
-    struct engine_route *route = route_after(engine, NULL);
-    for (; route != NULL; route = route_after(engine, &route->node)) {
-        if (lost_ns > 0) {
-            mux_stalled(route->mux, lost_ns);
-        }
-        mux_clock(route->mux, now_ns);
+    uint64_t lost_ns = engine->clock.lost_ns;
+    (void)run_clock_read(&engine->clock, asked_ns);
+    if (engine->clock.lost_ns > lost_ns) {
+        agenda_touch_all(engine);
     }
 }
 
@@ -240,20 +232,18 @@ static void run_deadlines(struct engine *engine, int count, bool has_stalled, ui
         return;
     }
     engine->turns_held = 0;
-    struct engine_route *route = route_after(engine, NULL);
-    for (; route != NULL; route = route_after(engine, &route->node)) {
-        mux_time(route->mux, due_ns);
-    }
+    agenda_run_deadlines(engine, due_ns);
 }
 
 static void match_changed(struct engine *engine)
 {
-    struct engine_route *route = route_after(engine, NULL);
-    for (; route != NULL; route = route_after(engine, &route->node)) {
+    struct engine_route *route;
+    while ((route = agenda_next(engine)) != NULL) {
         mux_id id;
         while ((id = mux_next_changed(route->mux)) != MUX_ID_NONE) {
             connection_match(route, id);
         }
+        agenda_done(route);
     }
 }
 
@@ -266,12 +256,8 @@ static uint64_t earliest_deadline(const struct engine *engine)
     if (engine->accept_is_paused && engine->accept_resume_at < at) {
         at = engine->accept_resume_at;
     }
-    const struct engine_route *route = route_after(engine, NULL);
-    for (; route != NULL; route = route_after(engine, &route->node)) {
-        uint64_t deadline = mux_deadline(route->mux);
-        at = deadline < at ? deadline : at;
-    }
-    return at;
+    uint64_t route_at = heap_first_at(&engine->deadlines);
+    return route_at < at ? route_at : at;
 }
 
 /* How long to wait; < 0: for ever. The clock is read, unless there is no deadline. */
@@ -308,7 +294,7 @@ static void take_turn(struct engine *engine)
     uint64_t due_ns = announced_until(engine, count, asked_ns);
     engine->turn++;
     uint64_t lost_ns = engine->clock.lost_ns;
-    tell_clock(engine, asked_ns < 0 ? TIME_NEVER : (uint64_t)asked_ns);
+    read_clock(engine, asked_ns < 0 ? TIME_NEVER : (uint64_t)asked_ns);
     take_unfinished(engine, SOURCE_LINK);
     take_events(engine, count, SOURCE_LINK);
     take_unfinished(engine, SOURCE_CLIENT);
@@ -326,18 +312,14 @@ static void take_turn(struct engine *engine)
 /* Whether there are routes and all of them are finished. */
 static bool is_finished(const struct engine *engine)
 {
-    const struct engine_route *route = route_after(engine, NULL);
-    bool finished = route != NULL;
-    for (; route != NULL && finished; route = route_after(engine, &route->node)) {
-        finished = mux_is_finished(route->mux);
-    }
-    return finished;
+    return engine->routes_count > 0 && engine->finished_count == engine->routes_count;
 }
 
 void engine_run(struct engine *engine)
 {
     /* What the cores have wanted since they were created, or since the last run. */
-    tell_clock(engine, TIME_NEVER);
+    read_clock(engine, TIME_NEVER);
+    agenda_touch_all(engine);
     match_changed(engine);
     accept_resume(engine, engine->clock.now_ns);
     write_log(engine);

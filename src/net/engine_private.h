@@ -9,6 +9,7 @@
  *     connection.c         one connection: facts to the core, wishes to the kernel
  *     connect.c            links: resolving and connecting
  *     accept.c             new clients; the pause when descriptors run out
+ *     agenda.c             which routes a turn has to do with
  *     connection_record.c  what a record says of its connection, and that it has failed
  *     poller_epoll.c       registration, watches
  *     connection_table.c   records of connections by id
@@ -24,6 +25,7 @@
 #include <assert.h>
 #include <sys/epoll.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "net/engine.h"
 #include "net/listener.h"
@@ -103,7 +105,13 @@ struct watch {
 };
 
 struct engine_route {
-    struct list node; /* in engine->routes */
+    struct list node;          /* in engine->routes */
+    struct list touched;       /* in engine->touched */
+    struct heap_item deadline; /* in engine->deadlines: as it was when a turn was done with it */
+    uint64_t lost_told_ns;     /* of engine->clock.lost_ns, to the core */
+    bool is_finished;
+    void (*finished)(void *context); /* NULL: nobody wants to know */
+    void *context;                   /* borrows */
     struct engine *engine;
     struct mux *mux; /* borrows */
     struct endpoint target;
@@ -132,11 +140,13 @@ struct engine {
     int epoll_fd;             /* owns */
     struct spin spin;
     struct run_clock clock;
-    uint64_t lost_told_ns; /* of clock.lost_ns, to the cores */
-    uint32_t turns_held;   /* in a row, in which no deadline was run */
+    uint32_t turns_held; /* in a row, in which no deadline was run */
     bool is_stopping;
     uint8_t turn; /* counts turns, wrapping; see struct connection */
     struct list routes;
+    struct list touched;   /* routes that this turn has to do with; see agenda.c */
+    struct heap deadlines; /* of routes */
+    uint32_t routes_count, finished_count;
     struct list watches;
     struct list unfinished[2]; /* connections with more to read than one turn allows, by kind */
 
@@ -168,6 +178,20 @@ bool engine_register_reader(struct engine *engine, int fd, struct source *source
 bool engine_register_source(struct engine *engine, int fd, uint32_t events,
                             struct source *source) MUST_USE;
 void engine_unregister(struct engine *engine, int fd);
+
+/* ---- agenda.c ---- */
+/* Something happens to the route in this turn: before the core is told of it. */
+void agenda_touch(struct engine_route *route);
+void agenda_touch_all(struct engine *engine);
+/* Lets happen what was due by then, in routes that have something due, and in those that were touched. */
+void agenda_run_deadlines(struct engine *engine, uint64_t due_ns);
+/* A route that was touched, and that the turn is not done with; NULL: none. */
+struct engine_route *agenda_next(const struct engine *engine);
+/* The kernel matches what its core wants. Its end is told here. */
+void agenda_done(struct engine_route *route);
+/* A new route; and one that ends. False: no memory. */
+bool agenda_add(struct engine_route *route) MUST_USE;
+void agenda_remove(struct engine_route *route);
 
 /* ---- route.c ---- */
 void route_destroy(struct engine_route *route);

@@ -118,7 +118,11 @@ struct engine_route *engine_add_route(struct engine *engine, struct mux *mux,
     route->names_clients = mux_options(mux)->settings.forwarded;
     route->socket_options = (struct socket_options){.keepalive_idle_ns = options->keepalive_idle_ns,
                                                     .user_timeout_ns = options->user_timeout_ns};
-    list_push_back(&engine->routes, &route->node);
+    if (!agenda_add(route)) {
+        error_set(error, "no memory for a route");
+        free(route);
+        return NULL;
+    }
     if (!open_listeners(route, options, error) || !prepare_target(route, error) ||
         !register_listeners(route, error)) {
         route_destroy(route);
@@ -169,6 +173,23 @@ void engine_stop_listening(struct engine_route *route)
     }
 }
 
+void engine_close_route(struct engine_route *route, void (*finished)(void *context), void *context)
+{
+    route->finished = finished;
+    route->context = context;
+    engine_stop_listening(route);
+    agenda_touch(route);
+    mux_drain(route->mux);
+}
+
+void engine_remove_route(struct engine_route **route)
+{
+    if (*route != NULL) {
+        route_destroy(*route);
+        *route = NULL;
+    }
+}
+
 static void close_silently(struct connection *connection)
 {
     if (connection->fd >= 0) {
@@ -188,7 +209,7 @@ void route_destroy(struct engine_route *route)
         engine_unwatch(route->engine, resolver_fd(route->resolver));
         resolver_destroy(&route->resolver);
     }
-    list_remove(&route->node);
+    agenda_remove(route);
     free(route->listeners);
     free(route);
 }

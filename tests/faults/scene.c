@@ -329,8 +329,7 @@ static void drain(void *context)
     struct scene *scene = context;
     uint64_t count;
     if (read(scene->drain_fd, &count, sizeof count) == sizeof count) {
-        engine_stop_listening(scene->route);
-        mux_drain(scene->mux);
+        engine_close_route(scene->route, NULL, NULL);
     }
 }
 

@@ -325,6 +325,11 @@ uint64_t mux_deadline(const struct mux *mux)
     return mux->deadline_ns < mux->give_up_ns ? mux->deadline_ns : mux->give_up_ns;
 }
 
+void mux_drain(struct mux *mux)
+{
+    mux->is_finished = true;
+}
+
 bool mux_is_finished(const struct mux *mux)
 {
     return mux->is_finished;

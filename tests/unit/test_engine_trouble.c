@@ -468,8 +468,7 @@ static void serving_step(void)
     target_step();
     if (clients_step() && !world.is_draining) {
         world.is_draining = true;
-        engine_stop_listening(world.route);
-        mux_drain(world.mux);
+        engine_close_route(world.route, NULL, NULL);
         world.is_interrupted = true;
     }
 }
