@@ -166,7 +166,7 @@ static enum server_end serve(struct server *server, struct error *error)
     }
     close_all(server);
     log_finish(server->log); /* while PIPE and XFSZ are ignored */
-    signals_restore(&server->signals);
+    /* Signals stay blocked and ignored: the process is about to end, and none may end it otherwise. */
     return is_open ? SERVER_STOPPED : SERVER_FAILED;
 }
 

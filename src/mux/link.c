@@ -131,6 +131,9 @@ static void lose(struct mux *mux, struct link *link, enum mux_reason reason, enu
         buf_clear(&mux->link_bufs, &link->in);
     }
     buf_clear(&mux->link_bufs, &link->out);
+    if (reason == REASON_TARGET_STRAY) {
+        quiet_strayed(mux, link);
+    }
     const struct exchange *oldest = exchange_first(&link->exchanges);
     mux->is_wary = mux->is_wary || (oldest != NULL && oldest->sent_ns != TIME_NEVER);
     link->is_lost = true;

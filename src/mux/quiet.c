@@ -10,6 +10,8 @@ enum {
     ANSWERS_STAYED = 10,
 };
 
+enum { ANSWERS_SETTLED = 2, SHIFTED_MAX = 6 /* the silence is GREETING_MAX_NS by then */ };
+
 #define CHECK_INTERVAL_MIN_NS (1 * NS_PER_S)
 #define CHECK_INTERVAL_MAX_NS (10 * NS_PER_S)
 #define GREETING_QUIET_NS     (50 * NS_PER_MS)
@@ -56,6 +58,20 @@ static uint64_t greeting_ends(const struct link *link)
     return quiet_at < last_at ? quiet_at : last_at;
 }
 
+/* Where the last links had stray bytes behind their first answers. */
+static uint64_t shift_ends(const struct mux *mux, const struct link *link)
+{
+    if (mux->shifted == 0 || link->quiet.is_asked) {
+        return 0;
+    }
+    uint64_t silence_ns = GREETING_QUIET_NS << (mux->shifted - 1);
+    silence_ns = silence_ns < GREETING_MAX_NS ? silence_ns : GREETING_MAX_NS;
+    uint64_t patience_ns = mux->options.wait_timeout_ns / 2; /* or nobody would ever be served */
+    uint64_t lifetime_ns = mux->options.link_lifetime_ns / 2;
+    patience_ns = lifetime_ns > 0 && lifetime_ns < patience_ns ? lifetime_ns : patience_ns;
+    return time_after(link->up_ns, silence_ns < patience_ns ? silence_ns : patience_ns);
+}
+
 uint64_t quiet_begins(const struct mux *mux, const struct link *link)
 {
     uint64_t at = time_after(link->up_ns, mux->options.delay_ns + mux->options.check_gap_ns);
@@ -81,6 +97,8 @@ uint64_t quiet_ends(const struct mux *mux, const struct link *link)
     }
     uint64_t at = silence_ns == 0 ? 0 : time_after(link->last_io_ns, silence_ns);
     uint64_t greeting_at = greeting_ends(link);
+    uint64_t shift_at = shift_ends(mux, link);
+    at = at > shift_at ? at : shift_at;
     return at > greeting_at ? at : greeting_at;
 }
 
@@ -102,10 +120,27 @@ void quiet_taken(const struct mux *mux, struct link *link)
     quiet->check_at_ns = time_after(mux->now_ns, quiet->interval_ns);
 }
 
+/* ---- a target that greets late ---- */
+
+static void note_settled(struct mux *mux, struct quiet *quiet)
+{
+    if (quiet->answers < ANSWERS_SETTLED && ++quiet->answers == ANSWERS_SETTLED) {
+        mux->shifted = 0;
+    }
+}
+
+void quiet_strayed(struct mux *mux, const struct link *link)
+{
+    if (!mux->by_id && link->quiet.answers == 1 && mux->shifted < SHIFTED_MAX) {
+        mux->shifted++;
+    }
+}
+
 /* ---- a target that closes behind answers ---- */
 
-void quiet_answered(struct mux *mux, const struct link *link)
+void quiet_answered(struct mux *mux, struct link *link)
 {
+    note_settled(mux, &link->quiet);
     struct closer *closer = &mux->closer;
     if (closer->lost > 0 && link->answered && ++closer->stayed == ANSWERS_STAYED) {
         *closer = (struct closer){0};

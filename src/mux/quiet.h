@@ -12,6 +12,11 @@
  *                silence is kept in front of the first CHECKS_FIRST requests of a link, of as many behind
  *                anything unasked, and otherwise of one after CHECK_INTERVAL_MIN_NS of load without one; that
  *                time doubles to CHECK_INTERVAL_MAX_NS while nothing is found.
+ *   a shift      a link that had stray bytes behind its first answer may have greeted late, so that the
+ *                greeting was taken for the answer; and the next link would greet as late. So the first
+ *                request of the next link waits from the connection on for GREETING_QUIET_NS, and twice as
+ *                long for each such link in a row; GREETING_MAX_NS, or half of --wait-timeout or
+ *                --link-lifetime, at most
  *   a close      a target that closes a link behind an answer and does not say so crosses the next
  *                request, which is lost. After LOST_MAX such losses a link that has answered and
  *                carries nothing must have been silent for CLOSE_QUIET_NS, so that the close is seen
@@ -37,6 +42,7 @@ struct quiet {
     uint64_t check_at_ns; /* from then on the next request waits for a silence */
     uint64_t interval_ns; /* between checks */
     bool is_asked;        /* a request took it */
+    uint8_t answers;      /* whole ones on it, ANSWERS_SETTLED at most */
     uint32_t checks_left; /* requests in front of which a silence is kept in any case */
 };
 
@@ -63,7 +69,10 @@ uint64_t quiet_ends(const struct mux *mux, const struct link *link);
 void quiet_taken(const struct mux *mux, struct link *link);
 
 /* An answer on the link is whole. */
-void quiet_answered(struct mux *mux, const struct link *link);
+void quiet_answered(struct mux *mux, struct link *link);
+
+/* Stray bytes end the link. */
+void quiet_strayed(struct mux *mux, const struct link *link);
 
 /* The target has ended the link; nothing on it is settled yet. */
 void quiet_closed(struct mux *mux, const struct link *link);

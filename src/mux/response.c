@@ -51,6 +51,10 @@ static bool complete(struct mux *mux, struct link *link, struct exchange *exchan
     bool told_to_close = exchange->request.closes;
     bool ends_link = exchange->request.ends_link;
     link->swallowed = 0;
+    if (mux->options.protocol->match != NULL && !mux->by_id && !mux->marks_are_proven) {
+        link->last = exchange->request;
+        link->has_last = true;
+    }
     note_answer(mux, link);
     mux->idle_holders = 0;
     mux->counters.responses += client != NULL;
@@ -215,6 +219,16 @@ static void drop_unasked(struct mux *mux, const struct link *link, struct span m
     report_bytes(mux, MUX_UNASKED, link, NULL, message);
 }
 
+/* The answer to what was answered last, by something else, shows that the target does return its marks. */
+static void learn_from(struct mux *mux, const struct link *link, struct span message)
+{
+    const struct protocol *protocol = mux->options.protocol;
+    if (link->has_last && !mux->marks_are_proven &&
+        protocol->match(&mux->options.settings, &link->last, message) == MATCH_PROOF) {
+        mux->marks_are_proven = true;
+    }
+}
+
 /* Bytes that come while nobody waits for any. What is harmless is dropped when it is whole; by anything else
  * position on the link is lost. Returns how many bytes it took. */
 static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes)
@@ -237,6 +251,9 @@ static size_t take_unasked(struct mux *mux, struct link *link, struct span bytes
     if (status == FRAME_PIECE && protocol->is_harmless(&mux->options.settings, NULL, message)) {
         drop_unasked(mux, link, message);
         return frame.size;
+    }
+    if (status == FRAME_PIECE) {
+        learn_from(mux, link, message);
     }
     link_count_stray(mux, link, NULL, bytes);
     link_replace(mux, link, REASON_TARGET_STRAY);

@@ -126,6 +126,8 @@ struct link {
     struct buf out;           /* requests to send */
     struct framer framer;
     struct quiet quiet;
+    struct request last; /* by order, until marks_are_proven: what was answered last */
+    bool has_last;
     struct ids ids; /* by identifier: of its exchanges */
     struct timer timer;
     uint64_t serial;
@@ -217,6 +219,7 @@ struct mux {
     bool by_id;              /* responses find their requests by identifier, else by order */
     bool any_order;          /* a client tells its responses apart by identifier */
     bool is_blind; /* the answer to a request of this route showed, or would show, nothing of it */
+    uint32_t shifted; /* links in a row whose first answer had stray bytes behind it; see quiet.h */
     bool marks_are_proven; /* the target was seen to return what MATCH_PROOF is about */
 
     struct client **client_chunks; /* table.c */

@@ -94,5 +94,9 @@ bool quiet_may_last(const struct world *world, const struct connection *link)
     if (is_greeted && world->now_ns < greeting_ends(link) + late_ns) {
         return true;
     }
+    if (world->has_shifted && link->taken_at == 0 &&
+        world->now_ns < link->connected_at + GREETING_NS_MAX + late_ns) {
+        return true;
+    }
     return may_be_blind(world) && world->now_ns < from + world->options.check_gap_ns + late_ns;
 }

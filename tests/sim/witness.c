@@ -299,6 +299,7 @@ static void on_link_lost(struct world *world, const struct mux_event *event)
     link->lost_at = world->now_ns;
     link_watch_lost(world, link, event->reason);
     world->witness.lost[event->reason]++;
+    world->has_shifted = world->has_shifted || event->reason == REASON_TARGET_STRAY;
     links_lost(world, link, event->reason);
     if (event->reason != REASON_LINK_IDLE) {
         return;

@@ -49,6 +49,7 @@ struct world {
     struct dialect dialect;
     struct trace trace;
     uint64_t now_ns;
+    bool has_shifted; /* stray bytes have ended a link: the next may have to be silent at first */
     uint64_t steps, steps_at_once;
 
     size_t memory_before; /* of cores that a failed test has left behind */

@@ -278,6 +278,11 @@ static void test_a_route_ends_and_the_others_go_on(void **state)
     engine_run(world.engine);
     assert_int_equal(world.mux[0].accepted, 1);
     close(fd);
+    /* One more has finished, one goes on. */
+    engine_close_route(world.route[0], NULL, NULL);
+    world.mux[2].deadline_ns = engine_now() + NS_PER_MS;
+    engine_run(world.engine);
+    assert_int_equal(world.mux[2].deadline_ns, TIME_NEVER);
 }
 
 static void close_first(void *context)

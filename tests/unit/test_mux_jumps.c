@@ -139,6 +139,7 @@ static void serves_somebody_new(uint64_t delay_ns)
     struct peer *client = play_client();
     play_say(client, "g9\n");
     play_time(delay_ns);
+    play_time(SECONDS(1)); /* the silence of a link whose predecessor had stray bytes */
     struct peer *link = play_link(play.links_count);
     link->got_size = 0;
     play_say(link, "R9\n");

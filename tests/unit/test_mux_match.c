@@ -103,6 +103,25 @@ static void test_half_a_harmless_message_costs_the_link_when_it_is_needed(void *
     assert_int_equal(play_counters()->links_lost, 1);
 }
 
+/* A host that speaks first on each link: what it says is taken for the answer once, and the true answer,
+ * which then comes unasked, shows that it returns field 11. */
+static void test_a_true_answer_that_comes_too_late_is_learned_from(void **state)
+{
+    (void)state;
+    open_route(false);
+    struct peer *client = ask(WITH_STAN("0200", "000001"));
+    play_say(play_link(1), WITH_STAN("0210", "777777"));
+    play_got(client, WITH_STAN("0210", "777777"));
+    play_say(play_link(1), WITH_STAN("0210", "000001"));
+    assert_int_equal(play_counters()->links_lost, 1);
+    play_say(client, WITH_STAN("0200", "000002"));
+    play_time(SECONDS(1));
+    play_say(play_link(2), WITH_STAN("0210", "777777"));
+    play_got(client, "");
+    play_say(play_link(2), WITH_STAN("0210", "000002"));
+    play_got(client, WITH_STAN("0210", "000002"));
+}
+
 static void test_field_11_counts_once_it_was_seen_to_be_returned(void **state)
 {
     (void)state;
@@ -143,6 +162,7 @@ int main(void)
         claim(test_an_idle_link_outlives_harmless_messages),
         claim(test_a_response_that_nobody_waits_for_costs_the_link),
         claim(test_half_a_harmless_message_costs_the_link_when_it_is_needed),
+        claim(test_a_true_answer_that_comes_too_late_is_learned_from),
         claim(test_field_11_counts_once_it_was_seen_to_be_returned),
         claim(test_the_check_can_be_switched_off),
     };

@@ -16,6 +16,7 @@ static void open_route(const char *name)
 {
     struct mux_options options = play_options(protocol_find(name));
     options.check_gap_ns = MS(20);
+    options.wait_timeout_ns = SECONDS(4);
     play_open(&options);
     one = play_client();
 }
@@ -111,6 +112,46 @@ static void test_a_shift_comes_to_light_in_the_silence(void **state)
     assert_int_equal(play_counters()->links_lost, 1);
     play_time(MS(300));
     play_got(play_link(2), "b\n");
+}
+
+/* A request takes the newest link so long after it was connected, and not sooner. */
+static void taken_after(uint64_t silence_ns)
+{
+    play_say(one, "b\n");
+    play_time(silence_ns - 1);
+    assert_int_equal(play_link(play.links_count)->got_size, 0);
+    play_time(1);
+    play_got(play_link(play.links_count), "b\n");
+}
+
+/* A target that greets when it is asked for the first time, or a moment too late: each link shows a shift. */
+static void test_links_that_show_a_shift_at_once_wait_longer_and_longer(void **state)
+{
+    (void)state;
+    open_route("echo");
+    static const uint64_t silences_ns[] = {MS(20),  MS(50),  MS(100),    MS(200),
+                                           MS(400), MS(800), SECONDS(1), SECONDS(1)};
+    for (size_t index = 0; index < ARRAY_COUNT(silences_ns); index++) {
+        taken_after(silences_ns[index]);
+        play_time(MS(300));
+        play_say(play_link(play.links_count), "hello\n");
+        play_got(one, "hello\n");
+        play_say(play_link(play.links_count), "B\n");
+        assert_int_equal(play_counters()->links_lost, index + 1);
+    }
+    /* Until one has given two answers. */
+    taken_after(SECONDS(1));
+    play_say(play_link(play.links_count), "B\n");
+    play_got(one, "B\n");
+    play_say(one, "c\n");
+    play_time(MS(300));
+    play_got(play_link(play.links_count), "c\n");
+    play_say(play_link(play.links_count), "C\n");
+    play_got(one, "C\n");
+    play_end(play_link(play.links_count));
+    play_say(one, "d\n");
+    play_time(MS(20));
+    play_got(play_link(play.links_count), "d\n");
 }
 
 static void test_a_line_that_is_named_is_nobodys(void **state)
@@ -277,6 +318,7 @@ int main(void)
         claim(test_a_silence_that_came_by_itself_counts),
         claim(test_under_load_a_silence_comes_now_and_then),
         claim(test_a_shift_comes_to_light_in_the_silence),
+        claim(test_links_that_show_a_shift_at_once_wait_longer_and_longer),
         claim(test_a_line_that_is_named_is_nobodys),
         claim(test_answers_that_show_their_request_need_no_silence),
         claim(test_answers_that_could_be_anothers_need_a_silence),
