@@ -83,7 +83,8 @@ bool exchange_queue(struct mux *mux, struct client *client, const struct frame *
 bool exchange_append(struct mux *mux, struct exchange *exchange, const struct frame *frame)
 {
     struct client *client = exchange->client;
-    struct link *link = exchange->link;
+    /* One that is lost takes nothing more; what was on it is about to be settled. */
+    struct link *link = exchange->link != NULL && exchange->link->is_lost ? NULL : exchange->link;
     assert(!exchange->whole);
     if (link != NULL) {
         struct span bytes =

@@ -84,7 +84,7 @@ void check_links_are_limited(const struct world *world)
 /* Whether the target was given the time to notice, or has shown that it does not look. */
 static bool was_given_time(const struct world *world, const struct connection *link)
 {
-    uint64_t slack = world->swarm.engine.tick_max_ns * 64;
+    uint64_t slack = (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
     uint64_t passed = link->was_lost ? world->now_ns - link->lost_at + slack : 0;
     bool streams = link->lost_bytes >= RETIRE_BYTES ||
                    (link->lost_bytes > 0 &&
@@ -129,7 +129,7 @@ void check_link_may_carry_a_request(const struct world *world, const struct conn
     }
     uint64_t seen_at =
         link->last_seen_at > link->connected_at ? link->last_seen_at : link->connected_at;
-    uint64_t slack = world->swarm.engine.tick_max_ns * 64;
+    uint64_t slack = (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
     if (link->taken_at > seen_at && link->taken_at - seen_at > SILENCE_NS + slack) {
         sim_fail("a silent link is read before it is used",
                  "link %llu was last seen %llu ns before", (unsigned long long)link->number,

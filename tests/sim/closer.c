@@ -12,7 +12,7 @@ enum { LOST_MAX = 2, ANSWERS_STAYED = 10 };
 /* What system calls may take in one turn. */
 static uint64_t slack_ns(const struct world *world)
 {
-    return world->swarm.engine.tick_max_ns * 64;
+    return world->swarm.engine.tick_max_ns * 64 + world->swarm.engine.wake_ns * 1024;
 }
 
 static uint64_t silence_of(const struct world *world, const struct connection *link)

@@ -16,7 +16,7 @@ void links_begin(struct dialling *dialling)
 /* What system calls may take in one turn. */
 static uint64_t slack_ns(const struct world *world)
 {
-    return world->swarm.engine.tick_max_ns * 64;
+    return (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
 }
 
 static bool is_usable(const struct connection *link)

@@ -59,7 +59,7 @@ static uint64_t greeting_ends(const struct connection *link)
 void check_link_was_quiet(const struct world *world, struct connection *link)
 {
     struct quiet_watch *quiet = &link->watch.quiet;
-    uint64_t slack = world->swarm.engine.tick_max_ns * 64;
+    uint64_t slack = (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
     bool is_first = quiet->taken == 1;
     if (is_first && quiet->greeted_at != 0 && link->taken_at + slack < greeting_ends(link)) {
         sim_fail("the first request waits for the end of a greeting", "link %llu is used before",
@@ -83,7 +83,7 @@ void check_link_was_quiet(const struct world *world, struct connection *link)
 
 bool quiet_may_last(const struct world *world, const struct connection *link)
 {
-    uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
+    uint64_t late_ns = (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
     if (closer_is_awaited(world, link, false) && !pipeline_carries_anything(world, link) &&
         world->now_ns < link->watch.last_byte_at + SIM_CLOSE_QUIET_NS + late_ns) {
         return true;

@@ -118,7 +118,7 @@ static void run_until_rest(struct world *world)
     until = world->now_ns + REST_NS + 2 * world->options.retry_delay_max_ns;
     while (world_step(world, until)) {
     }
-    world->now_ns = until;
+    world_reach(world, until);
 }
 
 /* Promise 7: after the faults a fresh client is served, without anybody's help. */
@@ -130,7 +130,7 @@ static void run_newcomer(struct world *world)
                                     REST_NS + 2 * world->options.retry_delay_max_ns);
         while (world_step(world, until)) {
         }
-        world->now_ns = until;
+        world_reach(world, until);
     }
     const struct client *client = add_client(world, true);
     run_until_all_are_done(world);

@@ -320,7 +320,7 @@ void swarm_draw(struct swarm *swarm, struct mux_options *options, struct choice 
         swarm->engine.stop_max_ns = stops_ns[options->seed / 5 % ARRAY_COUNT(stops_ns)];
     }
     if (!calm && options->seed / 3 % 2 == 0) {
-        swarm->engine.wake_ns = 20 * NS_PER_US;
+        swarm->engine.wake_ns = NS_PER_US;
     }
     static const enum link_close closes[] = {LINK_CLOSE_FIN, LINK_CLOSE_RST};
     if (options->seed / 16 % 8 < ARRAY_COUNT(closes)) {

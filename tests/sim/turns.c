@@ -146,7 +146,7 @@ static bool could_carry(const struct world *world, const struct connection *link
     const struct link_watch *watch = &link->watch;
     uint32_t count = watch->awaited_count;
     /* What system calls on other links take may make it late. */
-    uint64_t late_ns = world->swarm.engine.tick_max_ns * 64;
+    uint64_t late_ns = (world->swarm.engine.tick_max_ns + world->swarm.engine.wake_ns) * 64;
     uint64_t gap_ns = world->options.gap_ns == 0 ? 0 : world->options.gap_ns + late_ns;
     uint64_t delay_ns = world->options.delay_ns == 0 ? 0 : world->options.delay_ns + late_ns;
     if (dialect_streams(&world->dialect) && pipeline_is_answering(world, link)) {

@@ -114,6 +114,8 @@ struct ledger_entry *world_entry(const struct world *world, uint32_t client, uin
 
 /* One step. False: nobody will ever have anything to do again, or nothing before `until_ns`. */
 bool world_step(struct world *world, uint64_t until_ns) MUST_USE;
+/* The clock moves on to that time, unless the engine has taken it further already. */
+void world_reach(struct world *world, uint64_t until_ns);
 
 /* How long of the time since `from` the engine was stopped. */
 uint64_t world_stopped_since(const struct world *world, uint64_t from);
