@@ -117,10 +117,38 @@ static void test_there_is_room_for_all_that_come_back(void **state)
     assert_int_equal(play.mux->returned.count, 600);
 }
 
+/* Who has waited longest stands in the list, and who came back in the heap. */
+static void test_who_waits_longer_than_who_came_back_ends_in_time(void **state)
+{
+    (void)state;
+    struct mux_options options = play_options(&play_by_order);
+    options.queue_timeout_ns = SECONDS(60);
+    options.wait_timeout_ns = SECONDS(10);
+    options.connect_timeout_ns = SECONDS(30);
+    play_open(&options);
+    struct peer *one = play_client();
+    struct peer *other = play_client();
+    play_say(one, "g1\ng2\n"); /* the second waits from now on */
+    play_time(SECONDS(3));
+    play_say(other, "g3\n");
+    play_say(play_link(1), "A\n"); /* now it is the other's turn */
+    play_got(one, "A\n");
+    play_got(play_link(1), "g1\ng3\n");
+    play.refuses = true;
+    play_reset(play_link(1));
+    play_time(SECONDS(7) - 1);
+    play_got(one, "");
+    play_time(1);
+    play_got(one, PLAY_OVERLOADED);
+    play_got(other, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_who_comes_back_passes_nobody, play_close),
+        cmocka_unit_test_teardown(test_who_waits_longer_than_who_came_back_ends_in_time,
+                                  play_close),
         cmocka_unit_test_teardown(test_there_is_room_for_all_that_come_back, play_close),
         cmocka_unit_test_teardown(test_who_comes_back_waits_no_longer_than_others, play_close),
     };
