@@ -170,14 +170,14 @@ static void send_failed(struct connection *connection, int error)
 }
 
 /* Sends until the core has nothing more or the socket takes nothing more. A short send is tried
- * again: only EAGAIN makes the kernel announce room. */
-static void flush(struct connection *connection)
+ * again: only EAGAIN makes the kernel announce room. `wanted`: what the core wants now. */
+static void flush(struct connection *connection, unsigned wanted)
 {
     struct mux *mux = connection->route->mux;
     if (!has(connection, CONNECTION_WRITABLE)) {
         return;
     }
-    while ((wants(connection) & MUX_WRITE) != 0) {
+    for (; (wanted & MUX_WRITE) != 0; wanted = wants(connection)) {
         struct span view = mux_send_view(mux, connection->id);
         assert(view.size > 0);
         ssize_t sent = sys_send(connection->fd, view.data, view.size);
@@ -229,17 +229,13 @@ void connection_announced(struct connection *connection, unsigned ready)
     /* Bytes for a socket that was not blocked are sent when the changed list is worked off, links
      * first. */
     if (was_blocked && !has(connection, CONNECTION_FAILED)) {
-        flush(connection);
+        flush(connection, wants(connection));
     }
 }
 
-void connection_continue(struct connection *connection)
+static void take_in(struct connection *connection, unsigned wanted)
 {
-    agenda_touch(connection->route);
-    if (has(connection, CONNECTION_FAILED)) {
-        return;
-    }
-    if ((wants(connection) & MUX_PROBE) != 0) {
+    if ((wanted & MUX_PROBE) != 0) {
         probe(connection);
     } else {
         receive(connection);
@@ -247,15 +243,31 @@ void connection_continue(struct connection *connection)
     look_at_hang_up(connection);
 }
 
-static void serve(struct connection *connection)
+void connection_continue(struct connection *connection)
 {
-    connection_continue(connection);
+    agenda_touch(connection->route);
+    if (!has(connection, CONNECTION_FAILED)) {
+        take_in(connection, wants(connection));
+    }
+}
+
+/* `wanted`: what the core wants now. It is asked again only when something may have happened since: each
+ * question looks the id up, and most connections on the changed list only have something to send. */
+static void serve(struct connection *connection, unsigned wanted)
+{
+    agenda_touch(connection->route);
     if (has(connection, CONNECTION_FAILED)) {
         return;
     }
-    unsigned wanted = wants(connection);
+    if (has(connection, CONNECTION_READABLE | CONNECTION_HUNG_UP) || (wanted & MUX_PROBE) != 0) {
+        take_in(connection, wanted);
+        if (has(connection, CONNECTION_FAILED)) {
+            return;
+        }
+        wanted = wants(connection);
+    }
     if ((wanted & MUX_WRITE) != 0) {
-        flush(connection);
+        flush(connection, wanted);
     } else if ((wanted & MUX_END) != 0 && !has(connection, CONNECTION_SHUT)) {
         shut(connection);
     }
@@ -300,6 +312,6 @@ void connection_match(struct engine_route *route, mux_id id)
         connect_begin(route, id);
     } else if (connection != NULL && connection->fd >= 0 &&
                !has(connection, CONNECTION_CONNECTING)) {
-        serve(connection);
+        serve(connection, wanted);
     }
 }
