@@ -33,18 +33,23 @@ static bool wants_read(const struct mux *mux, const struct client *client)
            buf_size(&client->out) <= mux->options.backlog_bytes_max;
 }
 
-unsigned client_wants(const struct mux *mux, const struct client *client)
+static unsigned wishes(const struct client *client, bool reads)
 {
     if (client->state == CLIENT_CLOSING) {
         return MUX_CLOSE | (client->abort ? MUX_ABORT : 0);
     }
-    unsigned wants = wants_read(mux, client) ? MUX_READ : 0;
+    unsigned wants = reads ? MUX_READ : 0;
     if (!buf_is_empty(&client->out)) {
         wants |= MUX_WRITE;
     } else if (client->state == CLIENT_LINGERING) {
         wants |= MUX_END;
     }
     return wants;
+}
+
+unsigned client_wants(const struct mux *mux, const struct client *client)
+{
+    return wishes(client, wants_read(mux, client));
 }
 
 /* Whether it has nothing under way: no exchange, no part of a request, nothing left to take. A client that
@@ -159,6 +164,6 @@ void client_touch(struct mux *mux, struct client *client)
     update_clocks(mux, client);
     memory_note(mux, client);
     turn_update(mux, client);
-    mark(&mux->changed_clients, &client->changed, &client->told, client_wants(mux, client));
+    mark(&mux->changed_clients, &client->changed, &client->told, wishes(client, client->reads));
     timer_arm(mux, &client->timer, client_deadline(mux, client));
 }

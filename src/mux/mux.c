@@ -186,18 +186,26 @@ void mux_destroy(struct mux **mux_pointer)
 
 /* ---- ids ---- */
 
+/* Told apart by this are those that have a slot one after the other: the rest of an id is the slot. */
+static uint32_t generation_of(mux_id id)
+{
+    return (uint32_t)(id >> 32);
+}
+
 static struct client *find_client(const struct mux *mux, mux_id id)
 {
     struct client *client = table_at(mux, mux_id_slot(id));
-    return client != NULL && client->state != CLIENT_FREE && client_id(client) == id ? client
-                                                                                     : NULL;
+    bool is_it =
+        client != NULL && client->state != CLIENT_FREE && client->generation == generation_of(id);
+    return is_it ? client : NULL;
 }
 
 static struct link *find_link(const struct mux *mux, mux_id id)
 {
     uint32_t slot = mux_id_slot(id);
     struct link *link = slot < mux->options.links_max ? &mux->links[slot] : NULL;
-    return link != NULL && link->state != LINK_FREE && link_id(link) == id ? link : NULL;
+    bool is_it = link != NULL && link->state != LINK_FREE && link->generation == generation_of(id);
+    return is_it ? link : NULL;
 }
 
 /* The connection of an id: one of the two is set, or none when it has ended. */
