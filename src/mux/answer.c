@@ -27,7 +27,7 @@ bool client_deliver(struct mux *mux, struct client *client, const struct request
         buf_commit(&client->out, size);
         buf_consume(&mux->client_bufs, &client->out, 0);
     }
-    memory_note(mux, client);
+    /* What it holds is noted when the marks are worked off, or before memory is found to be spent. */
     client_mark(mux, client);
     return true;
 }
