@@ -184,8 +184,21 @@ static void take_event(struct source *source, uint32_t events)
     }
 }
 
-static void take_events(struct engine *engine, int count, enum source_kind kind)
+/* Which kinds of sources have events, a bit for each: most turns have one event. */
+static unsigned kinds_of(const struct engine *engine, int count)
 {
+    unsigned kinds = 0;
+    for (int index = 0; index < count; index++) {
+        kinds |= 1U << ((const struct source *)engine->events[index].data.ptr)->kind;
+    }
+    return kinds;
+}
+
+static void take_events(struct engine *engine, int count, unsigned kinds, enum source_kind kind)
+{
+    if ((kinds >> kind & 1) == 0) {
+        return;
+    }
     for (int index = 0; index < count; index++) {
         struct source *source = engine->events[index].data.ptr;
         if (source->kind == kind) {
@@ -291,19 +304,20 @@ static void take_turn(struct engine *engine)
     int64_t asked_ns = wait_ns(engine);
     int count = spin_wait(&engine->spin, engine->epoll_fd, engine->events, EVENTS_MAX, asked_ns);
     assert(count >= 0 || errno == EINTR);
+    unsigned kinds = kinds_of(engine, count);
     uint64_t due_ns = announced_until(engine, count, asked_ns);
     engine->turn++;
     uint64_t lost_ns = engine->clock.lost_ns;
     read_clock(engine, asked_ns < 0 ? TIME_NEVER : (uint64_t)asked_ns);
     take_unfinished(engine, SOURCE_LINK);
-    take_events(engine, count, SOURCE_LINK);
+    take_events(engine, count, kinds, SOURCE_LINK);
     take_unfinished(engine, SOURCE_CLIENT);
-    take_events(engine, count, SOURCE_CLIENT);
-    take_events(engine, count, SOURCE_WATCH);
+    take_events(engine, count, kinds, SOURCE_CLIENT);
+    take_events(engine, count, kinds, SOURCE_WATCH);
     due_ns = due_ns < engine->clock.now_ns ? due_ns : engine->clock.now_ns;
     run_deadlines(engine, count, engine->clock.lost_ns > lost_ns, due_ns);
-    take_events(engine, count, SOURCE_LISTENER);
-    take_events(engine, count, SOURCE_LOG);
+    take_events(engine, count, kinds, SOURCE_LISTENER);
+    take_events(engine, count, kinds, SOURCE_LOG);
     match_changed(engine);
     accept_resume(engine, engine->clock.now_ns); /* descriptors may have been closed */
     write_log(engine);
