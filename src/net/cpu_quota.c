@@ -2,27 +2,35 @@
 /* See cpu_quota.h. */
 #include "net/cpu_quota.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { PATH_BYTES = 4352, LINE_BYTES = 64 };
+/* What is longer is not read to its end. */
+enum { PATH_BYTES = 4352, OWN_BYTES = 8192, LINE_BYTES = 64 };
 
-/* The first line of a file in a directory. False: there is none. */
+/* The beginning of a file, as text: no stream, since the loop allocates nothing. False: there is none. */
+static bool read_text(const char *path, char *text, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t size = read(fd, text, capacity - 1);
+    (void)close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    return size > 0;
+}
+
+/* A file in a directory. False: there is none. */
 static bool read_line(const char *directory, const char *name, char *line)
 {
     char path[PATH_BYTES];
-    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) {
-        return false;
-    }
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    bool is_read = fgets(line, LINE_BYTES, file) != NULL;
-    (void)fclose(file);
-    return is_read;
+    int size = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return size < (int)sizeof path && read_text(path, line, LINE_BYTES);
 }
 
 /* A quota of none is no number (`max`), or below 0. */
@@ -91,7 +99,6 @@ static unsigned quota_of_line(char *line, const char *root)
         return CPU_QUOTA_NONE;
     }
     *path++ = '\0';
-    path[strcspn(path, "\n")] = '\0';
     if (names[0] == '\0') {
         return lowest(root, path);
     }
@@ -105,17 +112,21 @@ static unsigned quota_of_line(char *line, const char *root)
 
 unsigned cpu_quota_in(const char *own, const char *root)
 {
-    FILE *file = fopen(own, "re");
-    if (file == NULL) {
-        return CPU_QUOTA_NONE;
-    }
-    char line[PATH_BYTES];
+    char text[OWN_BYTES];
     unsigned least = CPU_QUOTA_NONE;
-    while (fgets(line, sizeof line, file) != NULL) {
+    if (!read_text(own, text, sizeof text)) {
+        return least;
+    }
+    char *rest = text;
+    while (*rest != '\0') {
+        char *line = rest;
+        rest += strcspn(rest, "\n");
+        if (*rest != '\0') {
+            *rest++ = '\0';
+        }
         unsigned quota = quota_of_line(line, root);
         least = quota < least ? quota : least;
     }
-    (void)fclose(file);
     return least;
 }
 
