@@ -386,7 +386,9 @@ static bool finish(struct parser *parser)
     if (info->choices[0] != NULL) {
         return choose(parser);
     }
-    return !info->takes_options || config_check(&parser->command->config, parser->error);
+    struct config *config = &parser->command->config;
+    return !info->takes_options || (config_check(config, parser->error) &&
+                                    config_check_owners(config, parser->given, parser->error));
 }
 
 /* An error is one line, whatever was typed. */

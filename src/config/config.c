@@ -148,8 +148,8 @@ static bool check_message(const struct config *config, struct error *error)
         char message[48], least[48], all[48];
         error_set(
             error,
-            "'--max-message' of %s needs '--buffer-memory' of at least %s, which is %s: raise "
-            "that, or lower '--max-message'",
+            "'--max-message' of %s needs '--buffer-memory' of at least %s, and that is %s: raise "
+            "it, or lower '--max-message'",
             size_format(config->max_message_bytes, message, sizeof message),
             size_format(needs, least, sizeof least),
             size_format(config->buffer_memory_bytes, all, sizeof all));
@@ -169,6 +169,31 @@ bool config_check(struct config *config, struct error *error)
     }
     if (config->on_demand && !config->link_idle_given) {
         config->link_idle_ns = ON_DEMAND_LINK_IDLE_NS;
+    }
+    return true;
+}
+
+static bool is_owner(const struct option *option, const char *protocol)
+{
+    bool is_everybodys = option->protocols[0] == NULL;
+    bool is_named = false;
+    for (size_t i = 0; option->protocols[i] != NULL; i++) {
+        is_named = is_named || strcmp(option->protocols[i], protocol) == 0;
+    }
+    return is_everybodys || is_named;
+}
+
+bool config_check_owners(const struct config *config, const bool *given, struct error *error)
+{
+    for (size_t i = 0; i < options_count; i++) {
+        const struct option *option = &options[i];
+        if (given[i] && !is_owner(option, config->protocol)) {
+            const char *second = option->protocols[1];
+            error_set(error, "'--%s' is an option of protocol %s%s%s, and this route speaks %s",
+                      option->name, option->protocols[0], second == NULL ? "" : " and ",
+                      second == NULL ? "" : second, config->protocol);
+            return false;
+        }
     }
     return true;
 }

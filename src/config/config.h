@@ -75,4 +75,8 @@ void config_init(struct config *config);
  * in the defaults that depend on other options. */
 bool config_check(struct config *config, struct error *error) MUST_USE;
 
+/* The options that were given, by row of the option table, are the protocol's or everybody's. */
+bool config_check_owners(const struct config *config, const bool *given,
+                         struct error *error) MUST_USE;
+
 #endif

@@ -38,6 +38,7 @@ enum {
     OPTIONS_MAX = 64,          /* rows the table may have */
     OPTION_ALIASES_MAX = 2,    /* per row */
     OPTION_CHOICES_MAX = 4,    /* per row */
+    OPTION_PROTOCOLS_MAX = 2,  /* per row */
     OPTION_NAME_BYTES_MAX = 32 /* of a name or an alias, with the NUL */
 };
 
@@ -55,7 +56,8 @@ struct option {
     const char *fallback;      /* the default as one would write it; NULL: empty, or false */
     uint64_t minimum, maximum; /* of numbers, in their base unit */
     bool zero_is_off;          /* 0 is allowed although it is under `minimum` */
-    const char *choices[OPTION_CHOICES_MAX + 1]; /* words that are values; NULL-terminated */
+    const char *choices[OPTION_CHOICES_MAX + 1];     /* words that are values; NULL-terminated */
+    const char *protocols[OPTION_PROTOCOLS_MAX + 1]; /* whose it is; none: everybody's */
     const char *value_name; /* in help: `duration`, `address`; a flag has none */
     const char *sentence;   /* for help; no full stop */
 };

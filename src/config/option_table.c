@@ -61,13 +61,14 @@ const struct option options[] = {
          "the local address from which the target is connected; otherwise the system chooses"},
     {FLAG("on-demand", on_demand), .group = GROUP_ROUTE,
      .sentence = "connect to the target only while there are requests for it; see --link-idle"},
-    {FLAG("via", via), .group = GROUP_ROUTE,
+    {FLAG("via", via), .protocols = {"http"}, .group = GROUP_ROUTE,
      .sentence = "http: add a Via field, which names this multiplexer, to requests and responses"},
-    {FLAG("forwarded", forwarded), .group = GROUP_ROUTE,
+    {FLAG("forwarded", forwarded), .protocols = {"http"}, .group = GROUP_ROUTE,
      .sentence = "http: add a Forwarded field with the client's address to requests"},
-    {FLAG("http-strict", http_strict), .group = GROUP_ROUTE,
+    {FLAG("http-strict", http_strict), .protocols = {"http"}, .group = GROUP_ROUTE,
      .sentence = "http: refuse what is wrong but can mean one thing only, instead of repairing it"},
     {.name = "http-body-guard",
+     .protocols = {"http"},
      .type = OPTION_CHOICE,
      .group = GROUP_ROUTE,
      .offset = AT(http_body_guard),
@@ -83,14 +84,15 @@ const struct option options[] = {
                  "every body does; refuse: as get, but a body with another method gets status 400; "
                  "off: the target "
                  "reads all bodies"},
-    {FLAG("modbus-ignore-id", modbus_ignore_id), .group = GROUP_ROUTE,
+    {FLAG("modbus-ignore-id", modbus_ignore_id), .protocols = {"modbus"}, .group = GROUP_ROUTE,
      .sentence = "modbus: the device answers with wrong transaction ids: match its responses by "
                  "their order, and check unit and function only"},
-    {FLAG("modbus-ignore-unit", modbus_ignore_unit), .group = GROUP_ROUTE,
+    {FLAG("modbus-ignore-unit", modbus_ignore_unit), .protocols = {"modbus"}, .group = GROUP_ROUTE,
      .sentence =
          "modbus: the device answers with wrong units: check the transaction id and function of "
          "its responses only, and give each client its own unit back"},
     {.name = "ignore-line",
+     .protocols = {"echo"},
      .type = OPTION_LIST,
      .group = GROUP_ROUTE,
      .offset = AT(ignore_lines),
@@ -101,9 +103,9 @@ const struct option options[] = {
      .sentence =
          "echo: drop lines of the target that begin with this text, which answer nothing; may be "
          "given several times"},
-    {FLAG("iso-ignore-mti", iso_ignore_mti), .group = GROUP_ROUTE,
+    {FLAG("iso-ignore-mti", iso_ignore_mti), .protocols = {"iso8583", "mpu"}, .group = GROUP_ROUTE,
      .sentence = "iso8583, mpu: take any message as the answer, whatever its MTI and field 11 say"},
-    {FLAG("coalesce", coalesce), .group = GROUP_ROUTE,
+    {FLAG("coalesce", coalesce), .protocols = {"modbus"}, .group = GROUP_ROUTE,
      .sentence =
          "modbus: identical reads that arrive while one of them waits or is under way share "
          "its response"},
@@ -220,7 +222,8 @@ const struct option options[] = {
     {SIZE("max-message", max_message_bytes, "1MiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence = "largest request or response; --buffer-memory has to be three times as much, and "
                  "64 KiB"},
-    {SIZE("max-body", max_body_bytes, "0"), .zero_is_off = true, .maximum = 1024 * GIB,
+    {SIZE("max-body", max_body_bytes, "0"), .protocols = {"http"}, .zero_is_off = true,
+     .maximum = 1024 * GIB,
      .sentence = "largest body of an http request or response; 0 is no limit"},
     {SIZE("buffer-requests", buffer_requests_bytes, "64KiB"), .minimum = 1, .maximum = 256 * MIB,
      .sentence =

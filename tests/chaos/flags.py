@@ -59,8 +59,9 @@ GIVEN = {"in-flight": 0.5, "connections": 0.4, "timeout": 0.8, "wait-timeout": 0
          "buffer-requests": 0.5, "verbose": 0.2, "keepalive": 0.1, "max-message": 0.2, "max-clients": 0.2}  # fmt: skip
 USUALLY = 0.3
 # Flags of one protocol, so that they are not given where they mean nothing.
-ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "coalesce": "modbus", "modbus-ignore-id": "modbus",
-        "modbus-ignore-unit": "modbus", "iso-ignore-mti": "iso8583 mpu"}  # fmt: skip
+ONLY = {"via": "http", "forwarded": "http", "max-body": "http", "http-strict": "http", "http-body-guard": "http",
+        "ignore-line": "echo", "coalesce": "modbus", "modbus-ignore-id": "modbus", "modbus-ignore-unit": "modbus",
+        "iso-ignore-mti": "iso8583 mpu"}  # fmt: skip
 
 LINE = re.compile(r"^ +(?:-\w, )?--([\w-]+)(?: (\S+))?  +\S")
 UNITS = {"ms": 0.001, "us": 1e-6, "s": 1, "m": 60, "h": 3600}

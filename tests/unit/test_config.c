@@ -87,12 +87,13 @@ static void test_what_does_not_belong_together_is_refused(void **state)
          "request"},
         {{"max-message"},
          {"22MiB"},
-         "'--max-message' of 22MiB needs '--buffer-memory' of at least 67648KiB, which is 64MiB: "
-         "raise that, or lower '--max-message'"},
+         "'--max-message' of 22MiB needs '--buffer-memory' of at least 67648KiB, and that is "
+         "64MiB: "
+         "raise it, or lower '--max-message'"},
         {{"buffer-memory"},
          {"3MiB"},
-         "'--max-message' of 1MiB needs '--buffer-memory' of at least 3136KiB, which is 3MiB: "
-         "raise that, or lower '--max-message'"},
+         "'--max-message' of 1MiB needs '--buffer-memory' of at least 3136KiB, and that is 3MiB: "
+         "raise it, or lower '--max-message'"},
         {{"buffer-requests", "buffer-memory"},
          {"5MiB", "4MiB"},
          "'--buffer-requests' of 5MiB is larger than '--buffer-memory' of 4MiB, raise that too"},
