@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "client_state.h"
 #include "memory.h"
+#include "target_model.h"
 #include "world.h"
 
 #define RETIRE_NS          (1 * NS_PER_S)
@@ -232,8 +233,8 @@ void check_nobody_is_read_for_a_slow_client(const struct world *world,
         check_owed(world, connection, connection);
         return;
     }
-    if (dialect_has_ids(&world->dialect)) {
-        return; /* what comes next may be anyone's */
+    if (dialect_has_ids(&world->dialect) || target_link_has_lied(connection->target)) {
+        return; /* what comes next may be anyone's, or what came closes a client that had not asked it */
     }
     const struct ledger_entry *oldest = watch->awaited_count == 0 ? NULL : watch->awaited[0];
     const struct client *client = oldest == NULL ? NULL : world->clients[oldest->client - 1];
