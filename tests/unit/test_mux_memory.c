@@ -251,6 +251,28 @@ static void test_of_those_that_hold_about_as_much_who_has_held_it_longest_goes(v
     play_got(clients[0], "");
 }
 
+/* A line of so many letters, at once. */
+static void answer_with(struct peer *link, size_t size)
+{
+    (void)part(size);
+    text[size - 1] = '\n';
+    play_say(link, text);
+}
+
+/* What it was given a moment ago counts as well: memory is spent in the middle of what happens. */
+static void test_who_was_given_most_just_now_goes(void **state)
+{
+    (void)state;
+    open_limited(24 * KIB);
+    struct peer *ann = saying("g1\n");
+    struct peer *link = play_link(1);
+    answer_with(link, 6000);
+    struct peer *bob = saying("g2\n");
+    answer_with(link, 20000);
+    assert_true(bob->closed);
+    assert_false(ann->closed);
+}
+
 /* An upload that waits for its turn has brought what it may: its silence is ours. */
 static void test_time_in_which_a_client_is_not_read_does_not_count(void **state)
 {
@@ -353,6 +375,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_who_was_given_most_just_now_goes, tear_down),
         cmocka_unit_test_teardown(test_the_structs_of_queued_requests_count, tear_down),
         cmocka_unit_test_teardown(test_what_a_client_over_the_limit_is_told_counts, tear_down),
         cmocka_unit_test_teardown(
