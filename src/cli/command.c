@@ -387,8 +387,8 @@ static bool finish(struct parser *parser)
         return choose(parser);
     }
     struct config *config = &parser->command->config;
-    return !info->takes_options || (config_check(config, parser->error) &&
-                                    config_check_owners(config, parser->given, parser->error));
+    return !info->takes_options || (config_check_owners(config, parser->given, parser->error) &&
+                                    config_check(config, parser->error));
 }
 
 /* An error is one line, whatever was typed. */

@@ -185,9 +185,10 @@ static bool is_owner(const struct option *option, const char *protocol)
 
 bool config_check_owners(const struct config *config, const bool *given, struct error *error)
 {
+    bool is_known = protocol_find(config->protocol) != NULL; /* else config_check says so */
     for (size_t i = 0; i < options_count; i++) {
         const struct option *option = &options[i];
-        if (given[i] && !is_owner(option, config->protocol)) {
+        if (given[i] && is_known && !is_owner(option, config->protocol)) {
             const char *second = option->protocols[1];
             error_set(error, "'--%s' is an option of protocol %s%s%s, and this route speaks %s",
                       option->name, option->protocols[0], second == NULL ? "" : " and ",
