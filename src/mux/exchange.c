@@ -408,7 +408,8 @@ static enum mux_reason client_gone_reason(const struct client *client)
 static enum mux_reason abandon_taken(struct mux *mux, struct exchange *exchange)
 {
     struct link *link = exchange->link;
-    if (exchange->sent_ns == TIME_NEVER) {
+    struct exchange_facts facts = exchange_facts_of(mux, exchange);
+    if (exchange_fate(&facts, CAUSE_CLIENT_GONE) == FATE_DROP) {
         if (link->state == LINK_UP && exchange->out_end > exchange->out_begin) {
             link_unsend(mux, link, exchange); /* with all others that its client leaves behind */
         }
