@@ -139,7 +139,7 @@ def test_connections_that_nobody_uses_are_closed_after_link_idle(setting):
 def test_a_target_with_two_slots_is_not_hammered_for_four(setting):
     """What it resets is noticed within --delay, before a request is sent there."""
     device, started, connect = setting(
-        answering, 2, "--connections", "4", "--delay", "20ms", "--retry-delay", "100ms",
+        answering, 2, "--connections", "4", "--delay", "300ms", "--retry-delay", "100ms",
         expect=["closed .*target_reset", "cannot connect"],
     )  # fmt: skip
     crowd(connect, 12, 300)
